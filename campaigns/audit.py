@@ -35,6 +35,10 @@ class Act(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
+    #: queue again what failed
+    RETRY = "retry"
+    #: the entry is about the new campaign, which replaces the messages of another
+    CORRECT = "correct"
     #: of an approval; the entry is about the campaign
     REQUEST_APPROVAL = "request_approval"
     APPROVE = "approve"

@@ -21,7 +21,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.LAUNCHING: frozenset({State.ARMED, State.RUNNING, State.CANCELLED}),
     State.RUNNING: frozenset({State.PAUSED, State.FINISHED, State.CANCELLED, State.FAILED}),
     State.PAUSED: frozenset({State.RUNNING, State.CANCELLED}),
-    State.FINISHED: frozenset(),
+    # a retry of what failed
+    State.FINISHED: frozenset({State.RUNNING}),
     State.CANCELLED: frozenset(),
     State.FAILED: frozenset(),
 }

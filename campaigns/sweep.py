@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 
 from campaigns import arming
-from campaigns.lifecycle import canary, fanout, launch, planned, stopping
+from campaigns.lifecycle import canary, fanout, launch, planned, retrying, stopping
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse
 from campaigns.report import accounting
@@ -43,6 +43,8 @@ def _publish_batch_work() -> None:
             post("campaigns.arm", str(campaign_id), queue=BATCH)
     for campaign_id in arming.drafts_with_rows():
         post("campaigns.clear", str(campaign_id), queue=BATCH)
+    for campaign_id in retrying.under_way():
+        post("campaigns.retry", str(campaign_id), queue=BATCH)
     for campaign_id in accounting.due():
         post("campaigns.account", str(campaign_id), queue=BATCH)
 

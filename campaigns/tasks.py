@@ -12,8 +12,8 @@ from celery.app.task import Task
 from campaigns import arming
 from campaigns import sweep as sweeping
 from campaigns.arming import scheduler
-from campaigns.lifecycle import canary, fanout, stopping
-from campaigns.report import accounting
+from campaigns.lifecycle import canary, fanout, retrying, stopping
+from campaigns.report import accounting, stored
 from campaigns.sending import shards
 
 
@@ -68,6 +68,18 @@ def cancel_rows(campaign_id: str) -> None:
 def account(campaign_id: str) -> None:
     """Copy outcomes into the ledger; see campaigns.report.accounting."""
     accounting.account_in_turn(uuid.UUID(campaign_id))
+
+
+@shared_task(name="campaigns.report", ignore_result=True)
+def report(campaign_id: str) -> None:
+    """Count the report of a large campaign; see campaigns.report.stored."""
+    stored.count_and_store(uuid.UUID(campaign_id))
+
+
+@shared_task(name="campaigns.retry", ignore_result=True)
+def retry(campaign_id: str) -> None:
+    """Queue the next batch of a retry; see campaigns.lifecycle.retrying."""
+    retrying.queue_failed(uuid.UUID(campaign_id))
 
 
 @shared_task(name="campaigns.clear", ignore_result=True)

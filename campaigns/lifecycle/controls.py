@@ -10,7 +10,7 @@ from enum import Flag, auto
 
 from campaigns import arming
 from campaigns.audit import Act, Actor
-from campaigns.lifecycle import launch, pausing, planned, stopping
+from campaigns.lifecycle import launch, pausing, planned, retrying, stopping
 from campaigns.lifecycle.transition import find_campaign
 from campaigns.models import Campaign
 from campaigns.states import State
@@ -157,6 +157,14 @@ CONTROLS: tuple[Control, ...] = (
         help="What has not left leaves.",
         style="next",
         success="Resumed.",
+    ),
+    Control(
+        act=Act.RETRY,
+        run=retrying.retry,
+        done="retried",
+        summary="Retry what failed: messages whose attempts were exhausted are queued again; nothing that is in doubt",
+        button=_in(label=""),  # a page of the report
+        surfaces=Surface.API | Surface.CLI,
     ),
     Control(
         act=Act.STOP,

@@ -83,8 +83,10 @@ def read(campaign: Campaign, tallies: Tallies) -> LiveFigures:
 
 def _add_ledger(channels: Mapping[str, figures.Counts], campaign: Campaign, rows: list[ShardRow]) -> None:
     """Add the messages that shards gave back to the ledger."""
-    if not any(row.requeued for row in rows):
+    if not campaign.retried and not any(row.requeued for row in rows):
         return
+    for channel, count in campaign.retried.items():
+        channels[channel].failed -= count  # the ledger counts them from now on
     for channel, status, count in _rows(campaign_counts.REQUEUED, campaign):
         counts = channels[channel]
         if status in TAKEN:

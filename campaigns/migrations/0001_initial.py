@@ -338,6 +338,19 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+                ("retry_before", models.DateTimeField(editable=False, null=True)),
+                ("retried", models.JSONField(default=dict, editable=False)),
+                (
+                    "corrects",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="corrections",
+                        to="campaigns.campaign",
+                    ),
+                ),
                 (
                     "rehearsal_of",
                     models.ForeignKey(
@@ -501,6 +514,38 @@ class Migration(migrations.Migration):
             isolate(f"campaigns_{name}")
             for name in ("audience", "audiencemember", "campaign", "audiencerange", "shard", "shardpayload")
         ],
+        # -- reports --
+        migrations.CreateModel(
+            name="CampaignReport",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("computed_at", models.DateTimeField(null=True)),
+                ("seconds", models.FloatField(default=0)),
+                ("requested_at", models.DateTimeField(null=True)),
+                ("content", models.JSONField(default=dict)),
+                (
+                    "campaign",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="campaigns.campaign"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+        ),
+        isolate("campaigns_campaignreport"),
         # -- schedules --
         migrations.CreateModel(
             name="Schedule",

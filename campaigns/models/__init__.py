@@ -1,9 +1,11 @@
-"""The rows of campaigns: `audiences`, `campaigns`, `approvals`, `shards` (of an armed campaign), `schedules`. All
-packages of campaigns import them; they import the rows of the engine and of tenants, and `campaigns.wall_clock`."""
+"""The rows of campaigns: `audiences`, `campaigns`, `approvals`, `shards` (of an armed campaign), `schedules`,
+`reports`. All packages of campaigns import them; they import the rows of the engine and of tenants, and
+`campaigns.wall_clock`."""
 
 from campaigns.models.approvals import CampaignApproval
 from campaigns.models.audiences import Audience, AudienceMember
 from campaigns.models.campaigns import Campaign, Passed, Rollout
+from campaigns.models.reports import CampaignReport
 from campaigns.models.schedules import CatchUp, Schedule, ScheduleSlot
 from campaigns.models.shards import AudienceRange, Shard, ShardPayload
 
@@ -13,6 +15,7 @@ __all__ = [
     "AudienceRange",
     "Campaign",
     "CampaignApproval",
+    "CampaignReport",
     "CatchUp",
     "Passed",
     "Rollout",

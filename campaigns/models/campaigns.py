@@ -125,6 +125,15 @@ class Campaign(TenantOwned):
     rehearsal_of = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="rehearsals"
     )
+    # -- after the launch: campaigns.report.retry, campaigns.report.correct --
+    #: the campaign whose messages this one replaces: it goes to the addresses that got those, with their collapse keys
+    corrects = models.ForeignKey(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="corrections", db_index=False
+    )
+    #: a retry is under way, of what had failed before this time; the sweep posts its task
+    retry_before = models.DateTimeField(null=True, editable=False)
+    #: channel -> messages that shards count as failed and that were retried since then
+    retried = models.JSONField(default=dict, editable=False)
     #: the last test send, and the template version that it used
     tested_at = models.DateTimeField(null=True, editable=False)
     tested_version = models.ForeignKey(

@@ -23,6 +23,7 @@ from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
 from campaigns.lifecycle import full_speed
 from campaigns.models import Campaign
+from campaigns.report.stored import request_count
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
@@ -239,5 +240,6 @@ def close(campaign_id: uuid.UUID) -> bool:
         places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
         counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
         record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)
+        request_count(campaign)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

@@ -235,7 +235,8 @@ def progress(campaign: Campaign) -> Progress:
     totals = Totals()
     if campaign.first_armed_ms:
         requeued = sum(_add_shard_sums(totals, row) for row in _rows(_SHARD_SUMS, campaign))
-        if requeued:
+        if requeued or campaign.retried:
+            totals.not_sent -= sum(campaign.retried.values())  # the ledger counts them from now on
             for _, status, count in _rows(campaign_counts.REQUEUED, campaign):
                 totals.add(status, count)
     seconds = elapsed(campaign)

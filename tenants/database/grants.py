@@ -91,6 +91,7 @@ WEB_MAY: Mapping[str, Rights] = {
     "campaigns_audiencerange": FULL,
     "campaigns_shard": FULL,
     "campaigns_shardpayload": FULL,
+    "campaigns_campaignreport": FULL,
     "campaigns_schedule": FULL,
     "campaigns_scheduleslot": FULL,
     # row-level security opens these to operators only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from campaigns.live.figures import (
@@ -90,7 +92,7 @@ def test_the_time_left_is_said_only_when_it_is_known(rate: float, state: str, le
 
 
 def test_workers_are_processes_that_send_now() -> None:
-    held = {"state": "running", "held": True, "ended": None}
+    held: dict[str, Any] = {"state": "running", "held": True, "ended": None}
     rows = [shard(**held), shard(**held), shard(**held, worker="two"), shard("email", **held), shard(worker="old")]
     assert count_workers(rows) == {"email": 1, "push": 2}
 
