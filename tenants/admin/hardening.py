@@ -14,6 +14,7 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.db import DataError, OperationalError
 from django.db.models import Model, QuerySet
@@ -24,13 +25,10 @@ from psycopg.errors import QueryCanceled
 
 if TYPE_CHECKING:
     # Unfold has no types of its own
-    from django.contrib.admin.widgets import AutocompleteSelect
-
     _ModelAdmin = admin.ModelAdmin[Any]
     ChangeList = DjangoChangeList
 else:
     from unfold.views import ChangeList
-    from unfold.widgets import UnfoldAdminAutocompleteWidget as AutocompleteSelect
 
     _ModelAdmin = object
 
