@@ -13,8 +13,19 @@ class TenantsConfig(AppConfig):
         from tenants.models import Import
 
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
+        _show_json_without_styles()
         # sent once all migrations have run, those of other apps included
         post_migrate.connect(_apply_grants_and_keys, sender=self)
+
+
+def _show_json_without_styles() -> None:
+    """Unfold colours read-only JSON with style attributes, which the site's Content-Security-Policy blocks, and only
+    where Pygments happens to be installed."""
+    from unfold import fields
+
+    from tenants.admin.json_field import shown_json
+
+    fields.prettify_json = shown_json
 
 
 def _apply_grants_and_keys(**_: Any) -> None:

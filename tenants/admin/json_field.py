@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 from django.forms.fields import InvalidJSONInput
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from notifier.errors import InvalidInput
 from notifier.values.json_document import check_document
@@ -51,3 +53,8 @@ class JsonField(forms.JSONField):
         except (forms.ValidationError, InvalidInput):
             return InvalidJSONInput(data)
         return super().bound_data(data, initial)
+
+
+def shown_json(value: Any, encoder: Any = None) -> SafeString:
+    """A document as a page shows it that cannot be edited."""
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False, cls=encoder))

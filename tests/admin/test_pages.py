@@ -131,7 +131,7 @@ def test_a_user_without_a_tenant_sees_no_row(site: Site, log_in: LogIn) -> None:
 
 def test_the_index_groups_pages_by_what_people_do(site: Site, log_in: LogIn) -> None:
     html = log_in(site.people.ben).get(reverse("admin:index")).content.decode()
-    for group in ("Content", "People", "What was sent", "Set-up"):
+    for group in ("Campaigns", "Templates", "Audiences", "People", "Delivery", "Settings"):
         assert group in html
 
 
