@@ -44,6 +44,8 @@ class Act(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW_APPROVAL = "withdraw_approval"
+    #: of an A/B test; the rule as well, which the entry then says
+    CHOOSE_WINNER = "choose_winner"
     #: of a schedule
     SKIP = "skip"
     CANCEL = "cancel"
@@ -54,6 +56,8 @@ class Act(StrEnum):
     LAUNCH_REFUSED = "launch_refused"
     CANARY_PASSED = "canary_passed"
     HALTED = "halted"
+    #: the rule of its A/B test found no winner, and waits for a person
+    UNDECIDED = "undecided"
     #: every outcome is in the ledger: of a campaign that finished, of one that was stopped
     FINISHED = "finished"
     CANCELLED = "cancelled"

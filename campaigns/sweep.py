@@ -6,24 +6,27 @@ import uuid
 from datetime import UTC, datetime
 
 from campaigns import arming
-from campaigns.lifecycle import canary, fanout, launch, planned, retrying, stopping
+from campaigns.lifecycle import canary, fanout, launch, planned, retrying, stopping, winner
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse
 from campaigns.report import accounting
 from campaigns.schedules import sweep as schedules_sweep
 from campaigns.states import State
+from campaigns.variants import rule
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
 
 
 def sweep(now: datetime | None = None) -> None:
-    """Launch campaigns whose hold is over or whose planned time has come, publish waves that have become due, run
-    schedules, check running campaigns, and publish tasks that were lost. `now`: instead of the clock, for planned
-    times, waves and schedules."""
+    """Launch campaigns whose hold is over or whose planned time has come, publish waves that have become due, choose
+    winners of A/B tests by their rules, run schedules, check running campaigns, and publish tasks that were lost.
+    `now`: instead of the clock, for planned times, waves, rules and schedules."""
     now = now or datetime.now(UTC)
     launch.launch_held()
     planned.launch_planned(now)
     fanout.dispatch_due_waves(now)
+    winner.close_late(now)
+    rule.decide_due(now)
     rehearse.launch_armed()
     schedules_sweep.sweep(now)
     for campaign_id in _in_state(State.RUNNING):
@@ -39,6 +42,9 @@ def sweep(now: datetime | None = None) -> None:
 def _publish_batch_work() -> None:
     """Campaigns that wait for a worker of the queue `batch`."""
     for campaign_id in _in_state(State.ARMING):
+        if not arming.is_being_armed(campaign_id):
+            post("campaigns.arm", str(campaign_id), queue=BATCH)
+    for campaign_id in arming.campaigns_with_rest_to_arm():
         if not arming.is_being_armed(campaign_id):
             post("campaigns.arm", str(campaign_id), queue=BATCH)
     for campaign_id in arming.drafts_with_rows():

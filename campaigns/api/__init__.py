@@ -14,6 +14,7 @@ from campaigns.api.audiences import AudienceMembersView, AudiencesView, Audience
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
 from campaigns.api.explain import ExplainCampaignView
 from campaigns.api.rehearsal import CampaignPreflightView, CampaignRehearseView, CampaignTestView
+from campaigns.api.variants import CampaignVariantsView, VariantResultsView
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -32,6 +33,8 @@ urlpatterns = [
     path("v1/campaigns/<id:campaign_id>/test", CampaignTestView.as_view()),
     path("v1/campaigns/<id:campaign_id>/explain", ExplainCampaignView.as_view()),
     path("v1/campaigns/<id:campaign_id>/results", CampaignResultsView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/variants", CampaignVariantsView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/variants/results", VariantResultsView.as_view()),
     *controls.urls(),
     *schedules.urls(),
 ]

@@ -15,13 +15,18 @@ from rest_framework.response import Response
 
 from campaigns.api.base import OneCampaignView
 from campaigns.api.shapes import TAGS, CampaignGoInput, CampaignOutput, CampaignPlanInput, show_campaign
+from campaigns.api.variants_shapes import WinnerInput
 from campaigns.audit import Act
 from campaigns.lifecycle.controls import Control, Surface, offered
 from notifier.api.framework import schema
 from notifier.api.framework.paths import path
 
 #: the body of a control that takes options
-INPUTS: Mapping[Act, type[serializers.Serializer[Any]]] = {Act.GO: CampaignGoInput, Act.PLAN: CampaignPlanInput}
+INPUTS: Mapping[Act, type[serializers.Serializer[Any]]] = {
+    Act.GO: CampaignGoInput,
+    Act.PLAN: CampaignPlanInput,
+    Act.CHOOSE_WINNER: WinnerInput,
+}
 
 
 def urls() -> list[URLPattern]:

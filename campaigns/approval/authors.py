@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from campaigns.approval.content import NOT_COVERED, version_id_of
+from campaigns.approval.content import NOT_COVERED, variant_versions, version_id_of
 from campaigns.audit import Act, Actor
 from campaigns.models import Campaign, CampaignApproval
 from notifier.models import TemplateVersion
@@ -44,7 +44,7 @@ def authors_of(campaign: Campaign) -> Authors:
 
     What was done before the approval that was granted last does not count, except for the template's version and the
     list: a second person has seen it."""
-    users, keys = _publisher(campaign), set[uuid.UUID]()
+    users, keys = _publishers(campaign), set[uuid.UUID]()
     for entry in _entries(campaign, _MOST_ORIGINALS):
         if entry.user_id is not None:
             users.add(entry.user_id)
@@ -53,9 +53,11 @@ def authors_of(campaign: Campaign) -> Authors:
     return Authors(frozenset(users), frozenset(keys))
 
 
-def _publisher(campaign: Campaign) -> set[int]:
-    version = TemplateVersion.objects.filter(pk=version_id_of(campaign)).first()
-    return {version.created_by_id} if version is not None and version.created_by_id is not None else set()
+def _publishers(campaign: Campaign) -> set[int]:
+    """Who published the version that recipients get; each variant's of an A/B test."""
+    ids = [version_id_of(campaign), *variant_versions(campaign).values()]
+    publishers = TemplateVersion.objects.filter(pk__in=ids).values_list("created_by_id", flat=True)
+    return {user for user in publishers if user is not None}
 
 
 def _entries(campaign: Campaign, originals: int) -> Iterator[AuditLog]:

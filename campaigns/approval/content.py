@@ -13,7 +13,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from campaigns.models import Audience, Campaign
+from campaigns.models import Audience, Campaign, CampaignVariant, Experiment
 from campaigns.states import State
 from notifier.models import TemplateVersion
 
@@ -52,6 +52,8 @@ def content_parts(campaign: Campaign, *, times_of: Campaign | None = None) -> di
         "settings": {name: getattr(campaign, name) for name in _SETTINGS},
         "times": {name: getattr(times, name) for name in _TIMES},
     }
+    if (variants := _variants(campaign)) is not None:
+        values["variants"] = variants
     for name, read in _PARTS.items():
         if (value := read(campaign)) is not None:
             values[name] = value
@@ -73,6 +75,36 @@ def version_id_of(campaign: Campaign) -> Any:
         return campaign.version_id
     versions = TemplateVersion.objects.filter(template_id=campaign.template_id).order_by("-number")
     return versions.values_list("pk", flat=True).first()
+
+
+def variant_versions(campaign: Campaign) -> dict[str, Any]:
+    """Variant -> the id of its version, as `version_id_of`; empty for a campaign without variants."""
+    variants = CampaignVariant.objects.filter(campaign=campaign)
+    return {variant.key: _variant_version(campaign, variant) for variant in variants}
+
+
+def _variant_version(campaign: Campaign, variant: CampaignVariant) -> Any:
+    if campaign.state != State.DRAFT:
+        return variant.version_id
+    versions = TemplateVersion.objects.filter(template_id=variant.template_id).order_by("-number")
+    fixed = versions if variant.number is None else versions.filter(number=variant.number)
+    return fixed.values_list("pk", flat=True).first()
+
+
+_EXPERIMENT = (
+    "test_percent", "holdout_percent", "choice", "metric", "after_minutes", "min_sample", "otherwise", "default_key",
+)  # fmt: skip
+
+
+def _variants(campaign: Campaign) -> Any:
+    """The A/B test; None without one. Not what it found: a winner is no edit."""
+    experiment = Experiment.objects.filter(campaign=campaign).first()
+    if experiment is None:
+        return None
+    versions = variant_versions(campaign)
+    variants = CampaignVariant.objects.filter(campaign=campaign)
+    rows = [[each.key, str(each.template_id), str(versions[each.key]), each.weight] for each in variants]
+    return {"variants": rows, **{name: getattr(experiment, name) for name in _EXPERIMENT}}
 
 
 def _audience(audience: Audience | None) -> Any:

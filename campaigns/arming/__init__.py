@@ -6,8 +6,8 @@ Called by the API, the admin and the commands (`request_arm`, `disarm`) and by t
 
 Reading order: request, scheduler, run, ranges (the audience in ranges of some thousand entries; a range is one
 transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next worker),
-waves, planning, topic_message, caps, sharding, prepared, ledger, warm. `email_page` renders one email again, for its
-recipient's browser.
+waves, planning, topic_message, assignment, variants, rest (of an A/B test), caps, sharding, prepared, ledger, warm.
+`email_page` renders one email again, for its recipient's browser.
 """
 
 from campaigns.arming.locks import is_being_armed
@@ -19,12 +19,14 @@ from campaigns.arming.request import (
     request_arm,
     return_to_draft,
 )
+from campaigns.arming.rest import campaigns_to_arm as campaigns_with_rest_to_arm
 from campaigns.arming.run import arm, arm_ranges, begin
 
 __all__ = [
     "arm",
     "arm_ranges",
     "begin",
+    "campaigns_with_rest_to_arm",
     "delivery_id_range",
     "disarm",
     "drafts_with_rows",

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from campaigns.arming.variants import version_for
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.content import templates
@@ -27,9 +28,12 @@ def render_email(tenant_id: uuid.UUID, campaign_id: uuid.UUID, recipient_id: uui
     erased, and a person whose data do not fit the template any more. Needs the tenant's scope."""
     campaign = Campaign.objects.select_related("tenant", "template").filter(tenant=tenant_id, pk=campaign_id).first()
     person = recipients.load_by_ids(tenant_id, [recipient_id]).get(recipient_id)
-    if campaign is None or campaign.version_id is None or person is None or person.status == "erased":
+    if campaign is None or person is None or person.status == "erased":
         return None
-    compiled = templates.compiled(campaign.version_id)
+    version_id = version_for(campaign, recipient_id)
+    if version_id is None:
+        return None
+    compiled = templates.compiled(version_id)
     if _CHANNEL not in compiled.channels:
         return None
     locale = person.preferences.language or person.locale

@@ -4,6 +4,7 @@ nothing."""
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,12 +49,14 @@ class Message(NamedTuple):
 
 class Route(NamedTuple):
     """What the messages of one shard share: their channel, the platform of their devices, and the app of the accounts
-    that send them ("": the accounts without an app, for devices of whichever app). `not_before`: of a wave."""
+    that send them ("": the accounts without an app, for devices of whichever app). `not_before`: of a wave;
+    `variant`: of an A/B test."""
 
     channel: str
     platform: str
     app: str
     not_before: datetime | None = None
+    variant: str = ""
 
 
 class SuppressedMessage(NamedTuple):
@@ -83,12 +86,24 @@ class RangePlan:
     zones: dict[str, str] = field(default_factory=dict)
     #: of the recipients who are being planned; None: they are in no wave
     not_before: datetime | None = None
+    #: of an A/B test: the variant that is being planned, and recipients who wait for the winner, or are held out
+    variant: str = ""
+    waiting: int = 0
+    held_out: int = 0
+    #: recipients that a planner of a part of the range took; None: all
+    planned: int | None = None
 
 
 class CampaignPlanner:
-    """Plans ranges of one campaign, as the campaign was when arming began."""
+    """Plans ranges of one campaign, as the campaign was when arming began. `version_id`: of a variant; None: of the
+    campaign's own template."""
 
-    def __init__(self, campaign: Campaign, limits: ArmingLimits = LIMITS) -> None:
+    #: which ranges it plans: "all", or the "rest" of an A/B test (campaigns.arming.variants)
+    phase = "all"
+    #: whether a range stays, for its rest, when it is planned
+    keeps_ranges = False
+
+    def __init__(self, campaign: Campaign, limits: ArmingLimits = LIMITS, version_id: uuid.UUID | None = None) -> None:
         assert campaign.version_id is not None and campaign.first_armed_ms is not None
         assert campaign.armed_at is not None
         self.campaign, self.tenant = campaign, campaign.tenant
@@ -99,7 +114,7 @@ class CampaignPlanner:
         self.addresses_recur = False
         self._limits = limits
         self._clock = clock_of(campaign, self.started)
-        self._compiled = templates.compiled(campaign.version_id)
+        self._compiled = templates.compiled(version_id or campaign.version_id)
         self._variables = dict(campaign.data)
         self._ids: dict[str, Callable[[str], str]] = {
             name: ids.delivery_ids(campaign.first_armed_ms, campaign.pk, name) for name in campaign.channels
@@ -114,43 +129,50 @@ class CampaignPlanner:
     def plan(self, people: Iterable[Person]) -> RangePlan:
         """The plan for these recipients. Raises InvalidInput when the template takes too long for their number."""
         range_plan, began = RangePlan(), time.thread_time()
-        if self._clock is None:
-            self._plan_people(range_plan, people, began)
-        else:
-            self._plan_waves(range_plan, split_people(people, self._clock), began)
-        _keep_one_per_address(range_plan)
+        self.plan_into(range_plan, people, began)
+        keep_one_per_address(range_plan)
         return range_plan
 
-    def _plan_waves(self, range_plan: RangePlan, split: WaveSplit, began: float) -> None:
+    def plan_into(self, range_plan: RangePlan, people: Iterable[Person], began: float, done: int = 0) -> None:
+        """Add these recipients to the plan; `done` of the range are planned already."""
+        if self._clock is None:
+            self._plan_people(range_plan, people, began, done)
+        else:
+            self._plan_waves(range_plan, split_people(people, self._clock), began, done)
+
+    def note_counts(self, range_plan: RangePlan) -> None:
+        """Store what only this kind of planner counts, in the range's transaction, before the campaign's row is
+        locked."""
+
+    def _plan_waves(self, range_plan: RangePlan, split: WaveSplit, began: float, done: int) -> None:
         """The earliest wave comes first: of two recipients with one address the earlier one gets the message."""
-        done = 0
         for not_before, people in split.waves.items():
             range_plan.not_before, range_plan.outboxes = not_before, {}
             self._plan_people(range_plan, people, began, done)
             done += len(people)
-        has_account = self._account_finder(range_plan)
+        has_account = self.account_finder(range_plan)
         for person in split.left_out:
             for entry in plan(person, self.rule, self.campaign.channels, None, has_account):
                 if isinstance(entry, Planned):
                     entry = Suppressed(entry.channel, Reason.LOCAL_TIME_PASSED, entry.address)
-                self._suppress(range_plan, person, entry)
+                self.suppress(range_plan, person, entry)
 
     def _plan_people(self, range_plan: RangePlan, people: Iterable[Person], began: float, done: int = 0) -> None:
         """Plan these recipients; `done` of the range are planned already."""
-        has_account = self._account_finder(range_plan)
+        has_account = self.account_finder(range_plan)
         for n, person in enumerate(people, done):
             if n % _CHECK_EVERY == 0:
                 self._check_time(n, time.thread_time() - began)
             self._variables[PERSON] = person.variables()
             for entry in plan(person, self.rule, self.campaign.channels, None, has_account):
                 if isinstance(entry, Suppressed):
-                    self._suppress(range_plan, person, entry)
+                    self.suppress(range_plan, person, entry)
                 else:
                     self._add(range_plan, person, entry)
             if self.caps and person.timezone:
                 range_plan.zones[person.id.hex] = person.timezone
 
-    def _account_finder(self, range_plan: RangePlan) -> Callable[[Planned], bool]:
+    def account_finder(self, range_plan: RangePlan) -> Callable[[Planned], bool]:
         """A function that says whether an account sends a message of the wave that is being planned."""
 
         def has_account(entry: Planned) -> bool:
@@ -177,7 +199,7 @@ class CampaignPlanner:
         """The list for messages to devices of this app; None when no account sends them. One route for all apps without
         an account of their own: a shard for each of them would be small."""
         of_account = registry.account_app(self.tenant, channel, platform, self.campaign.message_mode, app)
-        route = Route(channel, platform, of_account, range_plan.not_before)
+        route = Route(channel, platform, of_account, range_plan.not_before, range_plan.variant)
         if route not in range_plan.accounts:
             range_plan.accounts[route] = self.account(route)
         return None if range_plan.accounts[route] is None else range_plan.messages.setdefault(route, [])
@@ -198,16 +220,16 @@ class CampaignPlanner:
             form, texts = form.render_columns(self._variables)
         except MissingVariables as error:
             missing = Suppressed(channel, Reason.MISSING_VARIABLE, address)
-            return self._suppress(range_plan, person, missing, error.message)
+            return self.suppress(range_plan, person, missing, error.message)
         except InvalidInput as error:
             failed = Suppressed(channel, Reason.TEMPLATE_ERROR, address)
-            return self._suppress(range_plan, person, failed, error.message)
+            return self.suppress(range_plan, person, failed, error.message)
         outbox = range_plan.outboxes.get((channel, address.platform, address.app))
         outbox = outbox or self._find_outbox(range_plan, entry)
         if outbox is None:
             no_account = Suppressed(channel, Reason.NO_ACCOUNT, address)
             detail = registry.no_account(channel, address.platform, address.app)
-            return self._suppress(range_plan, person, no_account, detail)
+            return self.suppress(range_plan, person, no_account, detail)
         message = Message(
             self._ids[channel](address.value),
             person.id.hex,
@@ -235,7 +257,7 @@ class CampaignPlanner:
         )
         return link_values(self._links[channel], message)
 
-    def _suppress(self, range_plan: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
+    def suppress(self, range_plan: RangePlan, person: Person, entry: Suppressed, detail: str = "") -> None:
         range_plan.excluded[entry.reason] += 1
         message_id = self._ids[entry.channel](entry.address.value or f"recipient {person.id}")
         message = SuppressedMessage(message_id, person.id.hex, entry.channel, entry.address, entry.reason, detail[:300])
@@ -266,7 +288,7 @@ def _problem(person: Person, message: SuppressedMessage) -> RenderProblem:
     }
 
 
-def _keep_one_per_address(range_plan: RangePlan) -> None:
+def keep_one_per_address(range_plan: RangePlan) -> None:
     """Keep one message an address; a suppressed message stays suppressed, though another recipient has the address."""
     seen = set(range_plan.suppressed)
     for key, messages in range_plan.messages.items():

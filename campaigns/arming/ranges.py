@@ -35,18 +35,33 @@ def freeze_audience(campaign: Campaign, range_size: int = LIMITS.range_size) -> 
 
 
 _LOCK_NEXT = """
-SELECT r.id, r.number, r.after, r.until FROM campaigns_audiencerange r JOIN campaigns_campaign c ON c.id = r.campaign_id
-WHERE r.campaign_id = %s AND c.revision = %s AND c.state = 'arming'
+SELECT r.id, r.number, r.after, r.until, r.rest FROM campaigns_audiencerange r
+JOIN campaigns_campaign c ON c.id = r.campaign_id
+WHERE r.campaign_id = %s AND c.revision = %s AND c.state = ANY(%s) AND r.rest = %s
 ORDER BY r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 """
 
 
-def lock_next_range(campaign: Campaign) -> AudienceRange | None:
+#: states of a campaign whose ranges are armed: at first, and the rest of an A/B test after GO
+_STATES = {False: [State.ARMING], True: [State.RUNNING]}
+#: the same for a range that a worker has armed: a pause meanwhile does no harm, a stop or an edit does
+_STATES_AT_END = {False: [State.ARMING], True: [State.RUNNING, State.PAUSED]}
+
+
+def lock_next_range(campaign: Campaign, *, rest: bool = False) -> AudienceRange | None:
     """Lock a range that no other worker has locked, until the transaction ends. None when no such range is left, or an
-    edit has overtaken this arming."""
-    return next(iter(AudienceRange.objects.raw(_LOCK_NEXT, [campaign.pk, campaign.revision])), None)
+    edit or a stop has overtaken this arming. `rest`: of an A/B test whose winner is chosen."""
+    values = [campaign.pk, campaign.revision, _STATES[rest], rest]
+    return next(iter(AudienceRange.objects.raw(_LOCK_NEXT, values)), None)
 
 
+def is_left(campaign: Campaign, *, rest: bool = False) -> bool:
+    """Whether ranges are not armed yet, locked or not."""
+    return AudienceRange.objects.filter(campaign=campaign, rest=rest).exists()
+
+
+_DELETE = "DELETE FROM campaigns_audiencerange WHERE id = %s"
+_KEEP = "UPDATE campaigns_audiencerange SET rest = true WHERE id = %s"
 # adds to the counts as they are now: other workers add to them, too
 _ADD_COUNTS = """
 UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unreached + %s,
@@ -55,7 +70,7 @@ UPDATE campaigns_campaign c SET processed = c.processed + %s, unreached = c.unre
     SELECT reason, sum(n::bigint) AS n
     FROM (SELECT * FROM jsonb_each_text(c.excluded) UNION ALL SELECT * FROM jsonb_each_text(%s::jsonb)) e (reason, n)
     GROUP BY reason) s)
-WHERE c.id = %s AND c.state = 'arming' AND c.revision = %s
+WHERE c.id = %s AND c.state = ANY(%s) AND c.revision = %s
 """
 
 
@@ -69,16 +84,19 @@ class RangeCounts:
     excluded: Mapping[str, int]
     problems: list[RenderProblem]
     over_cap: int = 0
+    #: the range stays, for the rest of an A/B test
+    keep: bool = False
 
 
 def finish_range(campaign: Campaign, audience_range: AudienceRange, counts: RangeCounts) -> bool:
-    """Delete the range and add its counts to the campaign; False when an edit has overtaken this arming. Must be the
-    last statements of the transaction, which locks the campaign's row from here on."""
+    """Delete the range, or keep it for its rest, and add its counts to the campaign; False when an edit has overtaken
+    this arming. Must be the last statements of the transaction, which locks the campaign's row from here on."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM campaigns_audiencerange WHERE id = %s", [audience_range.pk])
+        cursor.execute(_KEEP if counts.keep else _DELETE, [audience_range.pk])
         excluded = orjson.dumps(dict(counts.excluded)).decode()
         sums = [counts.entries, counts.unreached, counts.over_cap]
-        cursor.execute(_ADD_COUNTS, [*sums, excluded, campaign.pk, campaign.revision])
+        states = _STATES_AT_END[audience_range.rest]
+        cursor.execute(_ADD_COUNTS, [*sums, excluded, campaign.pk, states, campaign.revision])
         same_arming = bool(cursor.rowcount)
     if same_arming and counts.problems:
         # the statement before locked the campaign's row

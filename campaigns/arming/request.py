@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from campaigns.arming import locks
 from campaigns.arming.topic_message import topic_content
+from campaigns.arming.variants import freeze_versions
 from campaigns.arming.waves import check_not_over
 from campaigns.audience.loading import check_loaded
 from campaigns.audit import OPERATOR, Act, Actor, record
@@ -47,6 +48,7 @@ def _begin_arming(campaign: Campaign) -> None:
         raise InvalidInput("Lies in the past.", field="not_after", code="in_the_past")
     check_not_over(campaign.local_time, datetime.now(UTC))
     version = _version(campaign)
+    freeze_versions(campaign)
     # read anew: the caller may have read the template a while ago
     category = Template.objects.select_related("category").get(pk=campaign.template_id).category
     check_not_archived(category, "template")

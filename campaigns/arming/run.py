@@ -15,13 +15,14 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from campaigns import audience
-from campaigns.arming import ledger, locks, ranges, sharding
+from campaigns.arming import ledger, locks, ranges, rest, sharding
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.planning import CampaignPlanner, RangePlan
 from campaigns.arming.render_problems import count_unrendered, problem_sentences
 from campaigns.arming.request import remove_arming
 from campaigns.arming.sharding import ShardDraft
 from campaigns.arming.topic_message import plan_topic
+from campaigns.arming.variants import planner_for, why_nobody_tests
 from campaigns.arming.warm import warm_workers
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
@@ -42,11 +43,12 @@ class _Overtaken(Exception):
 
 
 def begin(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> bool:
-    """Remove what an earlier arming left, and store the audience as ranges; returns whether there are ranges to arm."""
+    """Remove what an earlier arming left, and store the audience as ranges; returns whether there are ranges to arm.
+    The ranges of an A/B test's rest are there already."""
     with locks.exclusive_lock(campaign_id) as locked:
         campaign = _load(campaign_id)
-        if campaign.state != State.ARMING or not locked:
-            return False
+        if not locked or campaign.state != State.ARMING:
+            return locked and rest.is_wanted(campaign)
         if campaign.armed_at is None:
             with _failing_to_draft(campaign, limits):
                 with transaction.atomic():
@@ -73,14 +75,15 @@ def arm_ranges(
     stop early."""
     with locks.shared_lock(campaign_id) as locked:
         campaign = _load(campaign_id)
-        if not locked or campaign.state != State.ARMING or campaign.armed_at is None:
+        is_rest = locked and rest.is_wanted(campaign)
+        if not locked or not (is_rest or (campaign.state == State.ARMING and campaign.armed_at is not None)):
             return True
         with _failing_to_draft(campaign, limits), _counted(campaign), _no_cycle_collection():
-            planner = CampaignPlanner(campaign, limits)
+            planner = planner_for(campaign, limits)
             while _arm_one(planner):
-                if pause() and AudienceRange.objects.filter(campaign=campaign).exists():
+                if pause() and ranges.is_left(campaign, rest=is_rest):
                     return False
-            _finish(campaign)
+            (rest.finish if is_rest else _finish)(campaign)
     return True
 
 
@@ -114,7 +117,7 @@ def _load(campaign_id: uuid.UUID) -> Campaign:
 
 @contextmanager
 def _failing_to_draft(campaign: Campaign, limits: ArmingLimits) -> Iterator[None]:
-    """A campaign that cannot be armed returns to draft with the reason."""
+    """A campaign that cannot be armed returns to draft with the reason; one whose rest cannot be armed pauses."""
     try:
         yield
     except _Overtaken:
@@ -131,6 +134,8 @@ def _failing_to_draft(campaign: Campaign, limits: ArmingLimits) -> Iterator[None
 
 
 def _fail(campaign: Campaign, reason: str) -> None:
+    if campaign.state != State.ARMING:
+        return rest.halt(campaign, reason)
     with transaction.atomic():
         # a newer arming that has begun meanwhile did not fail
         same_arming = Campaign.objects.select_for_update().filter(pk=campaign.pk, revision=campaign.revision).exists()
@@ -144,7 +149,7 @@ def _fail(campaign: Campaign, reason: str) -> None:
 def _arm_one(planner: CampaignPlanner) -> bool:
     """Arm one range; False when there is none to arm."""
     with transaction.atomic():
-        audience_range = ranges.lock_next_range(planner.campaign)
+        audience_range = ranges.lock_next_range(planner.campaign, rest=planner.phase == "rest")
         if audience_range is not None:
             _arm_range(planner, audience_range)
     return audience_range is not None
@@ -158,14 +163,21 @@ def _arm_range(planner: CampaignPlanner, audience_range: AudienceRange) -> None:
     if new_ids is not None:
         drafts = _without_known(drafts, new_ids, range_plan)
     drafts = sharding.with_places(planner, range_plan, drafts)
-    sharding.store_shards(campaign, drafts, audience_range.number)
+    shards = sharding.store_shards(campaign, drafts, sharding.first_number(planner, audience_range.number))
+    planner.note_counts(range_plan)
     reached = {message.recipient for draft in drafts for message in draft.messages}
     excluded = {str(reason): n for reason, n in range_plan.excluded.items() if n}
     # a topic has one message and no entries
-    unreached, over_cap = max(0, entries - len(reached)), sum(len(draft.places.over_cap) for draft in drafts)
-    counts = ranges.RangeCounts(entries, unreached, excluded, range_plan.problems, over_cap)
+    people = entries - range_plan.waiting if range_plan.planned is None else range_plan.planned
+    unreached, over_cap = max(0, people - len(reached)), sum(len(draft.places.over_cap) for draft in drafts)
+    entries = 0 if audience_range.rest else entries  # the test has counted them
+    counts = ranges.RangeCounts(
+        entries, unreached, excluded, range_plan.problems, over_cap, planner.keeps_ranges and not audience_range.rest
+    )
     if not ranges.finish_range(campaign, audience_range, counts):
         raise _Overtaken
+    if audience_range.rest:
+        rest.publish(campaign, shards)
 
 
 def _plan_range(planner: CampaignPlanner, audience_range: AudienceRange) -> tuple[RangePlan, int]:
@@ -177,7 +189,8 @@ def _plan_range(planner: CampaignPlanner, audience_range: AudienceRange) -> tupl
     query = audience.recipient_query(campaign.audience, audience_range.after, audience_range.until)
     people, unknown = recipients.load_by_query(campaign.tenant_id, query)
     range_plan = planner.plan(people)
-    range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown
+    if not audience_range.rest:
+        range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown
     return range_plan, len(people) + unknown
 
 
@@ -197,7 +210,7 @@ def _finish(campaign: Campaign) -> None:
             pk=campaign.pk, state=State.ARMING, revision=campaign.revision
         )
         locked = same_arming.first()
-        if locked is None or AudienceRange.objects.filter(campaign=campaign).exists():
+        if locked is None or ranges.is_left(campaign):
             return
         if not Shard.objects.filter(campaign=campaign).exists():
             raise InvalidInput(_why_empty(locked), field="audience")
@@ -218,4 +231,6 @@ def _why_empty(campaign: Campaign) -> str:
     left_out = {reason: n for reason, n in campaign.excluded.items() if reason not in explained}
     counts = [f"{n:,} {reason.replace('_', ' ')}" for reason, n in sorted(left_out.items(), key=lambda item: -item[1])]
     causes = [sentence.rstrip(".") for sentence in problem_sentences(campaign.problems)]
+    if not causes and (nobody_tests := why_nobody_tests(campaign)):
+        return nobody_tests
     return f"Nobody can be reached: {'; '.join([*causes, *counts]) or 'the audience is empty'}."

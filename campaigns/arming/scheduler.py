@@ -34,6 +34,7 @@ LEFT JOIN (
   SELECT tenant_id, max(turn_at) AS turn_at FROM campaigns_campaign WHERE turn_at > now() - interval '10 minutes'
   GROUP BY tenant_id) t ON t.tenant_id = c.tenant_id
 WHERE c.state = 'arming'
+  OR (c.state = 'running' AND c.id IN (SELECT campaign_id FROM campaigns_experiment WHERE arming_rest))
 ORDER BY t.turn_at NULLS FIRST, c.turn_at NULLS FIRST, c.id
 """
 

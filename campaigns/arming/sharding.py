@@ -37,6 +37,7 @@ class ShardDraft:
     messages: list[Message]
     not_before: datetime | None = None
     places: ShardPlaces = NO_PLACES
+    variant: str = ""
 
 
 def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: int) -> list[ShardDraft]:
@@ -44,7 +45,8 @@ def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: 
     drafts: list[ShardDraft] = []
     canaries = canary_counts(
         {route: len(messages) for route, messages in range_plan.messages.items()},
-        planner.campaign.canary_percent,
+        # the canary of an A/B test is of its test: the rest leaves hours after it
+        0 if planner.phase == "rest" else planner.campaign.canary_percent,
         range_number,
     )
     for route, messages in range_plan.messages.items():
@@ -55,7 +57,8 @@ def draft_shards(planner: CampaignPlanner, range_plan: RangePlan, range_number: 
             for part in _split_evenly(group, settings.SHARD_SIZE):
                 account = planner.account(route) or range_plan.accounts[route]
                 assert account is not None
-                drafts.append(ShardDraft(route.channel, route.platform, account, canary, part, route.not_before))
+                draft = ShardDraft(route.channel, route.platform, account, canary, part, route.not_before)
+                drafts.append(replace(draft, variant=route.variant) if route.variant else draft)
     return drafts
 
 
@@ -113,10 +116,15 @@ SELECT shard_id, %b, rows, '', '', '' FROM unnest(%b::uuid[], %b::bytea[]) p (sh
 """
 
 
-def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int) -> None:
-    """Write the shards and their payloads."""
+def first_number(planner: CampaignPlanner, range_number: int) -> int:
+    """The number of a range's first shard. The rest of an A/B test has the second half of the range's numbers."""
+    return range_number * NUMBERS_PER_RANGE + (NUMBERS_PER_RANGE // 2 if planner.phase == "rest" else 0)
+
+
+def store_shards(campaign: Campaign, drafts: list[ShardDraft], first: int) -> list[Shard]:
+    """Write the shards, from the number `first` on, and their payloads."""
     if not drafts:
-        return
+        return []
     payloads = [payload_of(draft) for draft in drafts]
     for draft, messages in zip(drafts, payloads, strict=True):
         messages.prepared = prepared_bodies(campaign, draft.account, draft.channel, messages)
@@ -124,13 +132,14 @@ def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int
         Shard(
             tenant_id=campaign.tenant_id,
             campaign_id=campaign.pk,
-            number=range_number * NUMBERS_PER_RANGE + n,
+            number=first + n,
             channel=draft.channel,
             account_id=draft.account.pk,
             size=len(draft.messages),
             segments=count_segments(draft.channel, messages),
             canary=draft.canary,
             not_before=draft.not_before,
+            variant=draft.variant,
         )
         for n, (draft, messages) in enumerate(zip(drafts, payloads, strict=True))
     ]
@@ -138,6 +147,7 @@ def store_shards(campaign: Campaign, drafts: list[ShardDraft], range_number: int
     with bulk.cursor() as cursor:
         packed = [payload.pack(messages) for messages in payloads]
         cursor.execute(_PAYLOADS, [campaign.tenant_id, [s.pk for s in shards], packed])
+    return shards
 
 
 def count_segments(name: str, messages: payload.Payload) -> int:

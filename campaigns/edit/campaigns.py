@@ -11,10 +11,12 @@ from campaigns.approval import supersede
 from campaigns.approval.content import NOT_COVERED
 from campaigns.arming import return_to_draft
 from campaigns.audit import OPERATOR, Act, Actor, record
+from campaigns.edit.editable import check_editable
 from campaigns.edit.fields import MAX_NAME, columns_of
+from campaigns.edit.variants import check_campaign, copy_variants
 from campaigns.lifecycle.planned import planner_columns
-from campaigns.models import Campaign
-from campaigns.states import ENDED, LAUNCHED, State
+from campaigns.models import Campaign, CampaignVariant
+from campaigns.states import ENDED
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import Tenant
@@ -65,7 +67,10 @@ def update(campaign: Campaign, raw: Mapping[str, Any], *, by: Actor = OPERATOR) 
                 supersede(campaign)
             Campaign.objects.filter(pk=campaign.pk).update(**changed, **not_tested, **plan)
         record(campaign, Act.CHANGE, by, fields=sorted(changed))
-    return Campaign.objects.select_related("template", "audience", "tenant").get(pk=campaign.pk)
+        campaign = Campaign.objects.select_related("template__category", "audience", "tenant").get(pk=campaign.pk)
+        if changed.keys() & {"template", "channels", "audience"}:
+            check_campaign(campaign, CampaignVariant.objects.filter(campaign=campaign).select_related("template"))
+    return campaign
 
 
 def _plan_columns(campaign: Campaign, changed: Mapping[str, Any], by: Actor) -> dict[str, Any]:
@@ -86,21 +91,10 @@ def copy(campaign: Campaign, *, by: Actor = OPERATOR) -> Campaign:
     name = f"{campaign.name[: MAX_NAME - 7]} (copy)"
     with transaction.atomic():
         draft = Campaign.objects.create(tenant_id=campaign.tenant_id, name=name, created_by=by.user, **same)
+        copy_variants(campaign, draft)
         # an author of the original is an author of the copy (campaigns.approval.authors)
         record(draft, Act.COPY, by, of=str(campaign.pk))
     return draft
-
-
-def check_editable(campaign: Campaign) -> None:
-    """Raise Conflict unless every field of the campaign may change."""
-    if campaign.launched_at is not None:
-        raise Conflict("This campaign was launched and cannot be edited any more; copy it.", code="already_launched")
-    if campaign.state == State.LAUNCHING:
-        raise Conflict("This campaign is about to leave; take it back to edit it.", code="not_editable")
-    if campaign.state in LAUNCHED:
-        raise Conflict(
-            f"This campaign is {campaign.state} and cannot be edited any more; copy it.", code="not_editable"
-        )
 
 
 def check_mode(campaign: Campaign, mode: str) -> None:

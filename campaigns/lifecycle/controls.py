@@ -10,7 +10,7 @@ from enum import Flag, auto
 
 from campaigns import arming
 from campaigns.audit import Act, Actor
-from campaigns.lifecycle import launch, pausing, planned, retrying, stopping
+from campaigns.lifecycle import launch, pausing, planned, retrying, stopping, winner
 from campaigns.lifecycle.transition import find_campaign
 from campaigns.models import Campaign
 from campaigns.states import State
@@ -127,6 +127,15 @@ CONTROLS: tuple[Control, ...] = (
         button=_unplan_button,
         help="The campaign stays as it is, and waits for GO.",
         success="The planned launch is cancelled.",
+    ),
+    Control(
+        act=Act.CHOOSE_WINNER,
+        run=winner.choose_winner,
+        done="chosen",
+        summary="Choose the winner of an A/B test: the rest of the audience gets it",
+        button=_in(label=""),  # the page of the results
+        options=("variant",),
+        surfaces=Surface.API | Surface.CLI,
     ),
     Control(
         act=Act.TAKE_BACK,

@@ -14,13 +14,14 @@ from notifier.tasks import post
 
 log = structlog.get_logger("campaigns")
 
-# An index answers both parts: open shards of a campaign, and its unfinished rows in the ledger. Rows of shards stay
-# ARMED in the ledger until accounting copies their outcomes. A retry keeps the time of the first end, from which
-# reports compute the speed.
+# An index answers each part: open shards of a campaign, ranges that wait for the winner of an A/B test, and unfinished
+# rows in the ledger. Rows of shards stay ARMED in the ledger until accounting copies their outcomes. A retry keeps the
+# time of the first end, from which reports compute the speed.
 _FINISH = f"""
 UPDATE campaigns_campaign c SET state = 'finished', finished_at = COALESCE(c.finished_at, clock_timestamp())
 WHERE c.id = %s AND c.state = 'running' AND c.retry_before IS NULL
   AND NOT EXISTS (SELECT 1 FROM campaigns_shard s WHERE s.campaign_id = c.id AND s.state IN ('armed', 'running'))
+  AND NOT EXISTS (SELECT 1 FROM campaigns_audiencerange r WHERE r.campaign_id = c.id)
   AND NOT {campaign_rows.unfinished("c.id")}
 """
 

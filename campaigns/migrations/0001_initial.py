@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ("segments", models.IntegerField(default=0)),
                 ("canary", models.BooleanField(default=False)),
                 ("not_before", models.DateTimeField(null=True)),
+                ("variant", models.CharField(default="", max_length=1)),
                 (
                     "state",
                     models.CharField(
@@ -438,6 +439,7 @@ class Migration(migrations.Migration):
                 ("number", models.IntegerField()),
                 ("after", models.CharField(max_length=36)),
                 ("until", models.CharField(max_length=36)),
+                ("rest", models.BooleanField(default=False)),
                 (
                     "campaign",
                     models.ForeignKey(
@@ -801,4 +803,140 @@ class Migration(migrations.Migration):
             },
         ),
         *[isolate(f"campaigns_{name}") for name in ("schedule", "scheduleslot", "campaignapproval")],
+        # -- A/B tests --
+        migrations.CreateModel(
+            name="CampaignVariant",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.CharField(max_length=1)),
+                ("number", models.PositiveIntegerField(blank=True, null=True)),
+                ("weight", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="variants", to="campaigns.campaign"
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="notifier.template"
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="notifier.templateversion",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["key"],
+                "constraints": [models.UniqueConstraint(fields=("campaign", "key"), name="variant_key")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Experiment",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("test_percent", models.PositiveSmallIntegerField(default=20)),
+                ("holdout_percent", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "choice",
+                    models.CharField(
+                        choices=[("by_hand", "a person chooses"), ("rule", "a rule chooses")],
+                        default="by_hand",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[("opened", "opened"), ("clicked", "clicked"), ("unsubscribed", "unsubscribed")],
+                        default="opened",
+                        max_length=12,
+                    ),
+                ),
+                ("after_minutes", models.PositiveIntegerField(default=240)),
+                ("min_sample", models.PositiveIntegerField(default=1000)),
+                (
+                    "otherwise",
+                    models.CharField(
+                        choices=[("wait", "wait for a person"), ("default", "send the default variant")],
+                        default="wait",
+                        max_length=8,
+                    ),
+                ),
+                ("default_key", models.CharField(default="A", max_length=1)),
+                ("waiting", models.IntegerField(default=0, editable=False)),
+                ("held_out", models.IntegerField(default=0, editable=False)),
+                ("winner", models.CharField(default="", editable=False, max_length=1)),
+                ("decided_at", models.DateTimeField(editable=False, null=True)),
+                ("chosen", models.CharField(default="", editable=False, max_length=8)),
+                ("undecided", models.CharField(default="", editable=False, max_length=500)),
+                ("looked_at", models.DateTimeField(editable=False, null=True)),
+                ("arming_rest", models.BooleanField(default=False, editable=False)),
+                (
+                    "campaign",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="experiment", to="campaigns.campaign"
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("choice", "rule"), ("looked_at__isnull", True), ("winner", "")),
+                        fields=["looked_at"],
+                        name="experiment_undecided",
+                    ),
+                    models.Index(
+                        condition=models.Q(("arming_rest", True)), fields=["campaign"], name="experiment_arming_rest"
+                    ),
+                ],
+            },
+        ),
+        *[isolate(f"campaigns_{name}") for name in ("experiment", "campaignvariant")],
     ]

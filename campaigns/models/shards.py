@@ -23,6 +23,8 @@ class AudienceRange(models.Model):
     #: keyset bounds: recipient ids of a segment, member ids of a list
     after = models.CharField(max_length=36)
     until = models.CharField(max_length=36)
+    #: of a campaign with an A/B test: the test is armed, and the rest of the range waits for the winner
+    rest = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"range {self.number}"
@@ -51,6 +53,8 @@ class Shard(TenantOwned):
     canary = models.BooleanField(default=False)
     #: nothing leaves before: the local time of the recipients, who are all of one wave; null: of no wave
     not_before = models.DateTimeField(null=True)
+    #: of an A/B test: all messages are of one variant; empty: of none
+    variant = models.CharField(max_length=1, default="")
     state = models.CharField(max_length=10, choices=State, default=State.ARMED)
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0)

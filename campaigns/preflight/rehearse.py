@@ -12,8 +12,9 @@ from django.db import transaction
 from campaigns import arming
 from campaigns.audit import Act, Actor, record
 from campaigns.edit.fields import MAX_NAME
+from campaigns.edit.variants import copy_variants
 from campaigns.lifecycle import launch
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Experiment
 from campaigns.states import State
 from notifier.errors import Conflict
 from notifier.providers import Provider, providers
@@ -43,6 +44,9 @@ def rehearse(campaign: Campaign, by: Actor) -> Campaign:
             rehearsal_of=campaign,
             created_by=by.user,
         )
+        # the whole audience is in the test: a rest would wait for a winner that nobody can see
+        held_out = Experiment.objects.filter(campaign=campaign).values_list("holdout_percent", flat=True).first() or 0
+        copy_variants(campaign, silent_run, test_percent=100 - held_out)
         arming.request_arm(silent_run, by)
         record(campaign, Act.REHEARSE, by, rehearsal=str(silent_run.pk), channels=channels)
     silent_run.refresh_from_db()

@@ -114,6 +114,7 @@ class Reason(StrEnum):
     SNOOZED = "snoozed"
     SEND_WINDOW = "send_window"
     LOCAL_TIME_PASSED = "local_time_passed"
+    HOLDOUT = "holdout"
     FREQUENCY_CAP = "frequency_cap"
     IN_DIGEST = "in_digest"
     NOT_NEEDED = "not_needed"

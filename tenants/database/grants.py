@@ -94,6 +94,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "campaigns_campaignreport": FULL,
     "campaigns_schedule": FULL,
     "campaigns_scheduleslot": FULL,
+    "campaigns_experiment": FULL,
+    "campaigns_campaignvariant": FULL,
     # row-level security opens these to operators only
     "django_admin_log": APPEND,
     "django_celery_beat_clockedschedule": FULL,

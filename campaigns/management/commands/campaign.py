@@ -1,4 +1,4 @@
-"""manage.py campaign <id> status|go|plan|unplan|take_back|pause|resume|stop"""
+"""manage.py campaign <id> status|go|plan|unplan|choose_winner|take_back|pause|resume|stop"""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ignore-opt-outs", action="store_true", help="for a topic: no opt-out holds, because Google passes it on"
         )
+        parser.add_argument("--variant", default="", help="choose_winner: the variant that the rest gets, such as B")
         parser.add_argument("--as", dest="username", default="", help="the login that the audit log names")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             control = CONTROLS[options["step"]]
             if "launch_at" in control.options and options["launch_at"] is None:
                 raise CommandError("Say when: --at 2030-01-31T09:00:00+01:00")
+            if "variant" in control.options and not options["variant"]:
+                raise CommandError("Say which: --variant B")
             chosen = {name: options[name] for name in control.options}
             self._run(control, campaign, chosen, Actor(user=_user(options["username"])))
             campaign.refresh_from_db()

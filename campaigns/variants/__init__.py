@@ -1,0 +1,6 @@
+"""A/B tests after GO: what the variants did, and the rule that chooses the winner.
+
+The API, the admin and the sweep call it. It calls `campaigns.lifecycle.winner`, which writes the choice, and the
+ledger's counts. Reading order: statistics (pure), counting, rule, results. The variants themselves are edited in
+`campaigns.edit.variants`, and assigned and armed in `campaigns.arming` (assignment, variants, rest).
+"""

@@ -1,0 +1,200 @@
+"""The winner: chosen once, by a person or by the rule, at the time that was fixed before."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from campaigns.arming.assignment import REST
+from campaigns.lifecycle import launch, pausing, stopping
+from campaigns.lifecycle.winner import choose_winner
+from campaigns.models import AudienceRange, Campaign, Experiment
+from campaigns.report import accounting
+from campaigns.sweep import sweep
+from campaigns.variants import rule
+from campaigns.variants.results import results
+from notifier.delivery.ledger.campaigns.campaign_variants import PartCounts
+from notifier.errors import Conflict, InvalidInput, NotFound
+from notifier.models import Delivery
+from notifier.vocabulary.status import ConsentSource, Status
+from tenants.access import scope
+from tenants.models import AuditLog
+from tenants.people.opt_out import opt_out
+from tests.broker import Broker, broker
+from tests.campaigns.conftest import Site, armed
+from tests.campaigns.variants.conftest import crowd, parts, send_all, with_variants
+from tests.campaigns.workers import in_parallel
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["broker"]
+
+HOUR = timedelta(hours=1)
+
+
+def tested(site: Site, people: int = 200, **settings: Any) -> Campaign:
+    """A campaign whose test has left and is in the ledger."""
+    crowd(site, people)
+    campaign = armed(with_variants(site, test_percent=80, **settings))
+    launch.go(campaign.tenant_id, campaign.pk)
+    send_all(campaign)
+    # the ledger copies a shard of a campaign that runs half a minute after the shard's end
+    campaign.shards.update(ended_at=datetime.now(UTC) - timedelta(minutes=2))
+    accounting.account(campaign.pk)
+    assert not campaign.shards.filter(accounted=False).exists()
+    return campaign
+
+
+def mark_opened(campaign: Campaign, key: str, share: float) -> None:
+    ids = sorted(pk for pk, part in parts(campaign).items() if part == key)
+    opened = ids[: int(len(ids) * share)]
+    Delivery.objects.filter(campaign_id=campaign.pk, recipient_id__in=opened).update(status=Status.OPENED)
+
+
+def test_by_hand_it_is_chosen_once(site: Site, broker: Broker) -> None:
+    campaign = tested(site, 40)
+    answers = in_parallel(*[partial(_choose, campaign, key) for key in ("A", "B", "A", "B")])
+    winner = Experiment.objects.get(campaign=campaign).winner
+    assert sorted(answers, key=str) == sorted([True, False, "winner_chosen", "winner_chosen"], key=str)
+    entries = AuditLog.objects.filter(action="campaign.choose_winner", object_id=str(campaign.pk))
+    assert [entry.detail for entry in entries] == [{"variant": winner, "chosen": "hand"}]
+
+
+def _choose(campaign: Campaign, key: str) -> bool | str:
+    try:
+        return choose_winner(campaign.tenant_id, campaign.pk, variant=key)
+    except Conflict as conflict:
+        return conflict.code
+
+
+def test_what_cannot_be_chosen(site: Site, broker: Broker) -> None:
+    crowd(site, 40)
+    campaign = armed(with_variants(site))
+
+    def choose(key: str = "A", tenant: uuid.UUID = campaign.tenant_id) -> bool:
+        return choose_winner(tenant, campaign.pk, variant=key)
+
+    with pytest.raises(Conflict, match="while the campaign runs; this one is armed"):
+        choose()
+    with pytest.raises(InvalidInput, match="A, B"):
+        choose("C")
+    with pytest.raises(NotFound):
+        choose(tenant=site.people.globex.pk)
+    plain = site.draft()
+    with pytest.raises(Conflict, match="no variants"):
+        choose_winner(plain.tenant_id, plain.pk, variant="A")
+    launch.go(campaign.tenant_id, campaign.pk)
+    stopping.stop(campaign.tenant_id, campaign.pk)
+    with pytest.raises(Conflict, match="this one is cancelled"):
+        choose()
+
+
+def test_a_test_of_everybody_has_no_winner_and_ends(site: Site, broker: Broker) -> None:
+    campaign = armed(with_variants(site, test_percent=100))
+    launch.go(campaign.tenant_id, campaign.pk)
+    with pytest.raises(Conflict, match="whole audience"):
+        choose_winner(campaign.tenant_id, campaign.pk, variant="A")
+    send_all(campaign)
+    assert campaign.state == "finished"
+
+
+def test_the_rule_chooses_once_at_its_time(site: Site, broker: Broker) -> None:
+    campaign = tested(site, choice="rule", metric="opened", after_minutes=60, min_sample=50)
+    mark_opened(campaign, "A", 0.1)
+    mark_opened(campaign, "B", 0.6)
+    sweep(datetime.now(UTC))
+    assert Experiment.objects.get(campaign=campaign).winner == ""
+    later = datetime.now(UTC) + HOUR
+    broker.published.clear()
+    in_parallel(*[lambda: rule.decide_due(later)] * 4)
+    experiment = Experiment.objects.get(campaign=campaign)
+    assert (experiment.winner, experiment.chosen, experiment.arming_rest) == ("B", "rule", True)
+    assert broker.take("campaigns.arm") == [str(campaign.pk)]
+    assert AuditLog.objects.filter(action="campaign.choose_winner").count() == 1
+    report = results(Campaign.objects.get(pk=campaign.pk))
+    assert report.sentences["opened"].startswith("B opens better than A: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "winner", "why"),
+    [
+        ({"min_sample": 1_000}, "", "Too few people"),
+        ({"min_sample": 10}, "", "No variant is better"),
+        ({"min_sample": 10, "otherwise": "default", "default": "B"}, "B", "No variant is better"),
+    ],
+    ids=["too small", "no difference", "default"],
+)
+def test_without_a_winner_the_rule_does_what_it_was_told(
+    site: Site, broker: Broker, settings: dict[str, Any], winner: str, why: str
+) -> None:
+    campaign = tested(site, 60, choice="rule", after_minutes=60, **settings)
+    mark_opened(campaign, "B", 0.1)
+    for _ in range(2):
+        rule.decide_due(datetime.now(UTC) + HOUR)
+    experiment = Experiment.objects.get(campaign=campaign)
+    assert experiment.winner == winner and experiment.undecided.startswith(why)
+    # one look: figures that change later do not make the rule decide
+    mark_opened(campaign, "B", 1.0)
+    rule.decide_due(datetime.now(UTC) + 2 * HOUR)
+    assert Experiment.objects.get(campaign=campaign).winner == winner
+    assert AuditLog.objects.filter(action__in=["campaign.undecided", "campaign.choose_winner"]).count() == 1
+
+
+def test_the_rule_waits_while_the_campaign_is_paused_or_its_test_still_leaves(site: Site, broker: Broker) -> None:
+    campaign = tested(site, 40, choice="rule", after_minutes=60, min_sample=1, otherwise="default")
+    pausing.pause(campaign.tenant_id, campaign.pk)
+    rule.decide_due(datetime.now(UTC) + HOUR)
+    assert Experiment.objects.get(campaign=campaign).looked_at is None
+    pausing.resume(campaign.tenant_id, campaign.pk)
+    shard = campaign.shards.order_by("number")[0]
+    campaign.shards.filter(pk=shard.pk).update(accounted=False)
+    rule.decide_due(datetime.now(UTC) + HOUR)
+    assert Experiment.objects.get(campaign=campaign).looked_at is None
+
+
+def test_a_rest_that_came_too_late_ends_the_campaign(site: Site, broker: Broker) -> None:
+    campaign = tested(site, 40)
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) + HOUR)
+    sweep(datetime.now(UTC))
+    assert AudienceRange.objects.filter(campaign=campaign).exists()
+    sweep(datetime.now(UTC) + HOUR)
+    campaign.refresh_from_db()
+    assert campaign.state == "finished"
+    assert "not_after" in Experiment.objects.get(campaign=campaign).undecided
+
+
+def test_results_count_people_of_each_part_and_who_left(site: Site, broker: Broker) -> None:
+    campaign = tested(site, 100, metric="unsubscribed", holdout_percent=10)
+    assigned = parts(campaign)
+    mark_opened(campaign, "A", 0.5)
+    leaver = next(pk for pk, part in assigned.items() if part == "B")
+    with scope(campaign.tenant_id, source=ConsentSource.PERSON):
+        opt_out(campaign.tenant_id, leaver, "in_app", "news")
+    report = results(Campaign.objects.get(pk=campaign.pk))
+    sizes = {key: sum(part == key for part in assigned.values()) for key in "AB"}
+    by_key = {each.key: each for each in report.variants}
+    assert {key: each.counts.reached for key, each in by_key.items()} == sizes
+    assert by_key["A"].counts.opened == sizes["A"] // 2
+    assert (by_key["A"].counts.unsubscribed, by_key["B"].counts.unsubscribed) == (0, 1)
+    assert report.waiting == sum(part == REST for part in assigned.values())
+    assert "no difference that this number of people could show" in report.sentences["unsubscribed"]
+    assert "look" in report.peeking
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "metric", "winner"),
+    [
+        ((1_000, 200), (1_000, 300), "opened", "B"),
+        ((1_000, 200), (1_000, 300), "unsubscribed", "A"),
+        ((99, 0), (1_000, 900), "opened", ""),
+        ((1_000, 0), (1_000, 0), "opened", ""),
+    ],
+)
+def test_the_judgement_is_a_table(a: tuple[int, int], b: tuple[int, int], metric: str, winner: str) -> None:
+    experiment = Experiment(pk=uuid.uuid4(), metric=metric, min_sample=100)
+    counts = {key: PartCounts(0, n, n, did, did, did, 0) for key, (n, did) in {"A": a, "B": b}.items()}
+    verdict = rule.judge(experiment, counts)
+    assert verdict.winner == winner and bool(verdict.why) == (not winner)
