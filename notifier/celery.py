@@ -51,6 +51,7 @@ app.conf.beat_schedule = {
     "failed logins that are over": _every("tenants.forget_failed_logins", 900.0),
     "people to erase": _every("tenants.erase", 10.0, BATCH),
     "snoozed messages": _every("inbox.sweep", 5.0),
+    "rows that imports left out": _every("tenants.forget_left_out_rows", 3600.0),
     "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }
 app.conf.beat_max_loop_interval = 1.0

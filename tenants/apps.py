@@ -9,11 +9,13 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and people"
 
     def ready(self) -> None:
+        from tenants.erasure import register_eraser
         from tenants.imports import jobs
         from tenants.models import Import
 
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
         _show_json_without_styles()
+        register_eraser("import_files", jobs.erase_left_out)
         # sent once all migrations have run, those of other apps included
         post_migrate.connect(_apply_grants_and_keys, sender=self)
 

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tenants import audit, audit_heads, erasure
-from tenants.imports import jobs
+from tenants.imports import jobs, left_out
 from tenants.login import lockout
 from tenants.models import IdempotencyKey
 
@@ -58,3 +58,9 @@ def erase() -> None:
 def imports() -> int:
     """Run every waiting import. An upload posts this task; the schedule repeats it in case that message was lost."""
     return jobs.run_waiting()
+
+
+@shared_task(name="tenants.forget_left_out_rows")
+def forget_left_out_rows() -> int:
+    """Delete the files of rows that imports left out, a week after the import."""
+    return left_out.delete_old(timezone.now())

@@ -3,6 +3,7 @@ recipients the audience has, and some of them."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 
 from campaigns.admin.page import actor
-from campaigns.audience import count_filter, count_recipients, loading, sample_recipients
+from campaigns.audience import loading, people_of, reach_of, segment, some_of
 from campaigns.audience.segments import NAMED_FIELDS
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.edit import audiences, uploads
@@ -71,7 +72,8 @@ class AudienceForm(TenantForm):
             values["filter"] = []
         try:
             given = {name: values.get(name, getattr(self.instance, name)) for name in _DEFINING}
-            columns = audiences.check_definition(audiences.Definition(source, file=bool(upload), **given))
+            definition = audiences.Definition(source, file=bool(upload), **given)
+            columns = audiences.check_definition(definition, self._tenant_id(values))
             values |= {name: value for name, value in columns.items() if name in self.fields}
             if upload:
                 uploads.check(upload)
@@ -81,6 +83,11 @@ class AudienceForm(TenantForm):
             field = (error.field or "upload").split(".")[0]
             self.add_error(field if field in self.fields else None, describe(error))
         return values
+
+    def _tenant_id(self, values: dict[str, Any]) -> uuid.UUID:
+        chosen = values.get("tenant")
+        tenant_id: uuid.UUID = chosen.pk if chosen else self.instance.tenant_id
+        return tenant_id
 
 
 class UploadForm(forms.Form):
@@ -173,7 +180,8 @@ class AudienceAdmin(TenantModelAdmin):
         if request.method != "POST" or tenant is None:
             return JsonResponse({"error": "Choose a tenant."}, status=400)
         try:
-            return JsonResponse({"reaches": count_filter(tenant.pk, _parsed(request.POST.get("filter", "")))})
+            reach = people_of(segment(tenant.pk, _parsed(request.POST.get("filter", ""))))
+            return JsonResponse({"reaches": reach.people, "exact": reach.exact})
         except NotifierError as error:
             return JsonResponse({"error": describe(error)}, status=400)
 
@@ -216,10 +224,11 @@ def _content(audience: Audience) -> dict[str, Any]:
     if job and job.state == Import.State.DONE:
         upload["summary"] = summary(job)
     try:
+        reach = reach_of(audience, sample=10)
         return {
             **upload,
-            "reachable": count_recipients(audience),
-            "sample": sample_recipients(audience, 10),
+            "reachable": reach.people,
+            "sample": some_of(audience, reach, 10),
             "no_opt_out_holds": NO_OPT_OUT_HOLDS,
             "only_firebase": ONLY_FIREBASE,
         }

@@ -28,7 +28,7 @@ from campaigns.api.shapes import (
     show_audiences,
     show_members,
 )
-from campaigns.audience import count_filter, count_recipients, loading
+from campaigns.audience import loading, people_of, segment
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience
 from notifier.api.framework import schema
@@ -59,7 +59,8 @@ class FilterCountView(CampaignsScopeView):
 
     @schema.post("Count the recipients that a filter finds", FilterInput, FilterCountOutput, status=200, tags=TAGS)
     def post(self, request: Request) -> Response:
-        return Response({"reaches": count_filter(self.tenant_id, self.read(FilterInput)["filter"])})
+        reach = people_of(segment(self.tenant_id, self.read(FilterInput)["filter"]))
+        return Response({"reaches": reach.people, "exact": reach.exact})
 
 
 class AudienceView(CampaignsScopeView):
@@ -69,8 +70,9 @@ class AudienceView(CampaignsScopeView):
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         is_loading = loading.running_upload(audience.pk) is not None
-        reaches = count_recipients(audience)
-        return Response({**AudienceOutput(audience).data, "reaches": reaches, "loading": is_loading})
+        reach = people_of(audience)
+        counted = {"reaches": reach.people, "exact": reach.exact}
+        return Response({**AudienceOutput(audience).data, **counted, "loading": is_loading})
 
 
 class AudienceMembersView(CampaignsScopeView):

@@ -15,6 +15,7 @@ from notifier.api.framework.fields import Boolean, ChannelNames, Integer, LocalT
 from tenants.models import Import
 
 TAGS = ["campaigns"]
+EXACT = "false: an estimate, because counting takes longer than 0.8 s."
 TOPIC = "Such as: the topic news. Google does not tell how many devices a topic has; empty for other audiences."
 WAVES = "Of a campaign at local time: when messages that have not begun become due, and how many."
 UNREACHED = "People of the audience who get no message at all."
@@ -35,8 +36,8 @@ class AudienceInput(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="For a segment: conditions that must all hold, "
-        'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}]. Of an entry {"any": [condition, …]} one '
-        "condition must hold.",
+        'such as [{"field": "attributes.plan", "op": "eq", "value": "pro"}]. An entry may be a group of conditions and '
+        'further groups: of {"all": […]} every entry must hold, of {"any": […]} one, of {"none": […]} none.',
     )
     topic = Text(
         max_length=MAX_TOPIC,
@@ -58,7 +59,10 @@ class FilterInput(serializers.Serializer[Any]):
 
 
 class FilterCountOutput(serializers.Serializer[Any]):
-    reaches = serializers.IntegerField(help_text="Recipients that the filter finds now.")
+    reaches = serializers.IntegerField(
+        allow_null=True, help_text="Recipients that the filter finds now; null when not even an estimate came in time."
+    )
+    exact = serializers.BooleanField(help_text=EXACT)
 
 
 class AudienceOutput(serializers.Serializer[Any]):
@@ -77,6 +81,7 @@ class AudienceDetailOutput(AudienceOutput):
     reaches = serializers.IntegerField(
         allow_null=True, help_text="Recipients in the audience now; null for a topic, whose devices only Google knows."
     )
+    exact = serializers.BooleanField(help_text=EXACT)
     loading = serializers.BooleanField(help_text="The list is still being read.")
 
 

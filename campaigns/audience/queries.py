@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from campaigns.audience import segments
+from campaigns.audience.references import check_references
 from campaigns.audience.topics import describe_topic
 from campaigns.models import Audience, Campaign
 from notifier.delivery.planning.recipients import RecipientQuery
@@ -90,18 +91,20 @@ def count_recipients(audience: Audience) -> int | None:
 
 def contains(audience: Audience, recipient: Recipient) -> bool:
     """Whether the audience has the recipient now. Not for a topic."""
-    sql, params = _matching(audience)
+    sql, params = matching(audience)
     ((found,),) = _rows(f"SELECT EXISTS (SELECT {sql} AND r.id = %s)", [*params, recipient.pk])
     return bool(found)
 
 
-def count_filter(tenant_id: uuid.UUID, filter_: object) -> int:
-    """How many recipients of the tenant a filter finds, before an audience is made of it. Raises InvalidInput."""
-    return _count(Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_))
+def segment(tenant_id: uuid.UUID, filter_: object) -> Audience:
+    """A segment of the tenant that is not stored, for a filter that is being written. Raises InvalidInput for a wrong
+    filter."""
+    check_references(tenant_id, segments.check_filter(filter_))
+    return Audience(tenant_id=tenant_id, source=Audience.Source.SEGMENT, filter=filter_)
 
 
 def _count(audience: Audience) -> int:
-    sql, params = _matching(audience)
+    sql, params = matching(audience)
     ((count,),) = _rows(f"SELECT count(*) {sql}", params)
     return int(count)
 
@@ -110,7 +113,7 @@ def sample_recipients(audience: Audience, n: int) -> list[Recipient]:
     """The first `n` recipients of the audience; none of a topic."""
     if audience.is_topic:
         return []
-    sql, params = _matching(audience)
+    sql, params = matching(audience)
     order = "m.id" if _is_list(audience) else "r.id"
     ids = [pk for (pk,) in _rows(f"SELECT r.id {sql} ORDER BY {order} LIMIT %s", [*params, n])]
     recipients = Recipient.objects.filter(tenant_id=audience.tenant_id).in_bulk(ids)
@@ -122,8 +125,8 @@ def topic_of(campaign: Campaign) -> str:
     return describe_topic(campaign.audience.topic) if campaign.audience and campaign.audience.is_topic else ""
 
 
-def _matching(audience: Audience) -> tuple[str, list[Any]]:
-    """FROM and WHERE of the recipients in an audience."""
+def matching(audience: Audience) -> tuple[str, list[Any]]:
+    """FROM and WHERE of the recipients in an audience; `r` is tenants_recipient. Not for a topic."""
     if not _is_list(audience):
         return _recipients(audience)
     return (

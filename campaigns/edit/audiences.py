@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,15 +13,22 @@ from django.db.models import F
 
 from campaigns.arming import return_to_draft
 from campaigns.audience import ListReport, check_filter
+from campaigns.audience.lists import copy_members
+from campaigns.audience.loading import check_loaded
+from campaigns.audience.references import check_references, segments_with_list
 from campaigns.audience.topics import check_topic
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.edit.fields import check_name
+from campaigns.edit.fields import MAX_NAME, check_name
 from campaigns.models import Audience, Campaign
 from campaigns.states import State
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import locales
+from tenants.access import allow_slow_statements
 from tenants.models import Tenant
 from tenants.people import fields
+
+#: campaigns that a page names of those that use an audience
+MAX_USES = 50
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Definition:
 def create(tenant: Tenant, name: Any, definition: Definition, *, by: Actor = OPERATOR) -> Audience:
     """A segment with its filter, a list without members, all recipients, or a topic. Raises InvalidInput."""
     name = check_name(name)
-    columns = check_definition(definition)
+    columns = check_definition(definition, tenant.pk)
     try:
         with transaction.atomic():
             audience = Audience.objects.create(tenant=tenant, name=name, source=definition.source, **columns)
@@ -51,7 +60,7 @@ def create(tenant: Tenant, name: Any, definition: Definition, *, by: Actor = OPE
 def save(audience: Audience, *, by: Actor = OPERATOR) -> None:
     """Save a changed name, filter or topic. A change of what says who is in the audience returns campaigns that are
     armed with the old audience to draft."""
-    columns = check_definition(definition_of(audience))
+    columns = check_definition(definition_of(audience), audience.tenant_id)
     with transaction.atomic():
         before = Audience.objects.select_for_update().get(pk=audience.pk)
         for column, value in columns.items():
@@ -69,16 +78,69 @@ def definition_of(audience: Audience) -> Definition:
     return Definition(audience.source, audience.filter, audience.topic, audience.locale, audience.app)
 
 
+def copy(audience: Audience, *, by: Actor = OPERATOR) -> Audience:
+    """A new audience with the same definition and, of a list, the same ids. Raises Conflict while the list is being
+    loaded."""
+    check_loaded(audience.pk, "copy it")
+    names = set(Audience.objects.filter(tenant_id=audience.tenant_id).values_list("name", flat=True))
+    copied = create(audience.tenant, _free_name(audience.name, names), definition_of(audience), by=by)
+    if audience.source == Audience.Source.LIST:
+        with transaction.atomic():
+            allow_slow_statements()
+            copied.size = copy_members(audience, copied)
+            copied.save(update_fields=["size"])
+            record(copied, Act.FILL, by, copied=str(audience.pk), stored=copied.size)
+    return copied
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """ "VIPs (copy)", then "VIPs (copy 2)"."""
+    for number in count(1):
+        suffix = " (copy)" if number == 1 else f" (copy {number})"
+        candidate = name[: MAX_NAME - len(suffix)] + suffix
+        if candidate not in taken:
+            return candidate
+    raise AssertionError("count() never ends")
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What uses an audience: campaigns, newest first, and segments whose filter names the list."""
+
+    campaigns: Sequence[Campaign]
+    segments: Sequence[Audience]
+
+    def describe(self) -> str:
+        """ "the campaign Spring and 2 segments"; empty when nothing uses it."""
+        parts = []
+        if self.campaigns:
+            others = len(self.campaigns) - 1
+            parts.append(f"the campaign “{self.campaigns[0].name}”" + (f" and {others} more" if others else ""))
+        if self.segments:
+            parts.append(f"the segment “{self.segments[0].name}”" + ("" if len(self.segments) == 1 else " and others"))
+        return ", ".join(parts)
+
+
+def uses_of(audience: Audience) -> Uses:
+    """What uses the audience."""
+    campaigns = Campaign.objects.filter(tenant_id=audience.tenant_id, audience=audience).order_by("-id")
+    is_list = audience.source == Audience.Source.LIST
+    return Uses(list(campaigns[:MAX_USES]), segments_with_list(audience) if is_list else [])
+
+
 def delete(audience: Audience, *, by: Actor = OPERATOR) -> None:
-    """Delete an audience that no campaign uses, with its members. Raises ProtectedError for one that is used."""
+    """Delete an audience that nothing uses, with its members. Raises Conflict for one that is used."""
     with transaction.atomic():
+        Audience.objects.select_for_update().get(pk=audience.pk)
+        if used_by := uses_of(audience).describe():
+            raise Conflict(f"The audience is used by {used_by}, and cannot be deleted.", code="audience_in_use")
         record(audience, Act.DELETE, by)
         audience.delete()
 
 
-def check_definition(definition: Definition) -> dict[str, Any]:
+def check_definition(definition: Definition, tenant_id: uuid.UUID) -> dict[str, Any]:
     """The columns filter, topic, locale and app. Raises InvalidInput unless exactly one thing says who is in the
-    audience: a filter, a file, a topic, or the source "everybody"."""
+    audience: a filter, a file, a topic, or the source "everybody". A filter may name what the tenant has."""
     source = definition.source
     if source not in Audience.Source.values:
         raise InvalidInput(f"Must be one of: {', '.join(Audience.Source.values)}.", field="source")
@@ -89,7 +151,7 @@ def check_definition(definition: Definition) -> dict[str, Any]:
             field="upload",
         )
     if source == Audience.Source.SEGMENT:
-        check_filter(definition.filter)
+        check_references(tenant_id, check_filter(definition.filter))
     elif definition.filter:
         raise InvalidInput(
             f'A filter was given, and the source is "{source}", which would ignore it. Choose the source "segment", or '

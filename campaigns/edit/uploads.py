@@ -22,6 +22,7 @@ from notifier.channels.queues import BATCH
 from notifier.errors import InvalidInput, NotFound
 from notifier.tasks import post
 from tenants.imports import RowProblem, UnreadableFile, jobs, read_external_ids
+from tenants.imports.left_out import LeftOutRows
 from tenants.models import Import, Tenant
 
 #: rows that a request stores itself, which takes about a second; 300,000 took 37 s
@@ -31,10 +32,11 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class Upload:
-    """A file for a list, and who sent it."""
+    """A file for a list, and who sent it. `add`: the ids of the list stay."""
 
     file: File[bytes]
     by: Actor = OPERATOR
+    add: bool = False
 
     @property
     def is_large(self) -> bool:
@@ -79,7 +81,12 @@ def put(audience: Audience, upload: Upload) -> Import:
         if upload.is_large:
             _submit(audience, job, upload)
         else:
-            _store(job, audiences.replace_members(audience, lambda a: load_file(a, upload.file)))
+            with LeftOutRows() as rows:
+                report = audiences.replace_members(
+                    audience, lambda a: load_file(a, upload.file, add=upload.add, left_out=rows)
+                )
+                job.left_out = rows.save(job.pk)
+            _store(job, report)
         _record(audience, job, upload.by)
     return job
 
@@ -104,6 +111,7 @@ def for_campaign(tenant: Tenant, campaign_name: str, upload: Upload) -> tuple[Au
 def _new_job(audience: Audience, upload: Upload) -> Import:
     job = jobs.new_import(audience.tenant, upload.file, upload.by.user)
     job.kind, job.audience_id = Import.Kind.LIST, audience.pk
+    job.list_report = {"add": True} if upload.add else {}
     return job
 
 
@@ -144,9 +152,11 @@ def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     def progress(so_far: ListReport) -> None:
         jobs.save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=file.tell())
 
-    with stage_ids(file, progress) as staged:
-        report = audiences.replace_members(audience, lambda a: load_staged(a, staged))
-    return {**_columns(report), "bytes_read": job.size}
+    add = bool(job.list_report.get("add"))
+    with LeftOutRows() as rows, stage_ids(file, progress, rows) as staged:
+        report = audiences.replace_members(audience, lambda a: load_staged(a, staged, add=add))
+        left_out = rows.save(job.pk)
+    return {**_columns(report), "bytes_read": job.size, "left_out": left_out}
 
 
 def _columns(report: ListReport) -> dict[str, Any]:

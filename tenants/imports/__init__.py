@@ -2,7 +2,8 @@
 
 One file of recipients, in the order of reading: `jobs` (an upload's row and file, run by a worker) -> `recipients` (the
 whole import) -> `csv_file` (bytes to rows) -> `columns` (what the header means) -> `row_parser` with `column_types`
-(a row's values) -> `staging` (COPY into temporary tables) -> `merge` (SQL into the tenant's tables). `ids` reads lists.
+(a row's values) -> `staging` (COPY into temporary tables) -> `merge` (SQL into the tenant's tables); `left_out` keeps
+the rows that were left out. `ids` reads lists, `consents` consents.
 The admin, `manage.py import_recipients`, the demo and campaigns call this package; it calls `tenants.people`.
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from notifier.values.trim import trimmed
 from tenants.imports.column_types import AttributeType
-from tenants.imports.csv_file import UnreadableFile
+from tenants.imports.csv_file import LINE_COLUMN, PROBLEM_COLUMN, UnreadableFile
 from tenants.people import attributes as rules
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -68,8 +68,8 @@ def parse_header(header: Sequence[str]) -> Columns:
         raise UnreadableFile(
             f"Its first line names no column external_id. Columns it may name: {known}; others are attributes."
         )
-    field_indexes = set(fields.values())
-    attributes = tuple(_parse_attribute(name, i) for i, name in enumerate(header) if i not in field_indexes)
+    no_attributes = {*fields.values(), *(i for i, name in enumerate(names) if name in (LINE_COLUMN, PROBLEM_COLUMN))}
+    attributes = tuple(_parse_attribute(name, i) for i, name in enumerate(header) if i not in no_attributes)
     _check_no_repeats([a.name for a in attributes], [a.name for a in attributes])
     _check_levels(attributes)
     return Columns(fields, attributes)

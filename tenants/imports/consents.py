@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import BinaryIO
@@ -20,7 +20,16 @@ from django.db import transaction
 from notifier.values import timestamps
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import set_consent_source
-from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, UnreadableFile, open_table
+from tenants.imports.csv_file import (
+    LINE_COLUMN,
+    PROBLEM_COLUMN,
+    BinarySource,
+    CsvTable,
+    RowProblem,
+    UnreadableFile,
+    open_table,
+)
+from tenants.imports.left_out import LeftOutRows
 from tenants.models import Category, ConsentChange, OptInProof, Preference, Recipient
 
 #: rows of one transaction
@@ -42,6 +51,7 @@ class Consent:
     consent: bool
     at: datetime
     source: str  #: where it was given: "form on shop.example, 2024"
+    cells: Sequence[str] = ()  #: the row as it was
 
     @property
     def entry(self) -> str:
@@ -51,47 +61,82 @@ class Consent:
 
 @dataclass
 class ConsentResult:
-    """What became of the rows."""
+    """What became of the rows. `rows` is `applied + rejected`."""
 
     applied: int = 0
+    bytes_read: int = 0
     problems: list[RowProblem] = field(default_factory=list)
+    left_out: LeftOutRows | None = None
+
+    @property
+    def rejected(self) -> int:
+        return len(self.problems)
+
+    @property
+    def rows(self) -> int:
+        return self.applied + self.rejected
+
+    def reject(self, problem: RowProblem) -> None:
+        if self.left_out is not None:
+            self.left_out.add(problem)
+        # without the cells: a million rows may be wrong
+        self.problems.append(RowProblem(problem.line, problem.reason))
 
 
-def import_consents(tenant_id: uuid.UUID, source: BinarySource | BinaryIO, channels: Collection[str]) -> ConsentResult:
-    """Apply the good rows and report the others. `channels`: their names. Raises UnreadableFile, and changes nothing,
-    for a file without the columns."""
+Progress = Callable[[ConsentResult], None]
+
+
+def import_consents(
+    tenant_id: uuid.UUID,
+    source: BinarySource | BinaryIO,
+    channels: Collection[str],
+    progress: Progress = lambda result: None,
+    *,
+    left_out: LeftOutRows | None = None,
+) -> ConsentResult:
+    """Apply the good rows and report the others; `left_out` gets these. `channels`: their names. Calls `progress` after
+    each batch. Raises UnreadableFile, and changes nothing, for a file without the columns."""
     table = open_table(source, settings.IMPORT_MAX_BYTES)
-    result = ConsentResult()
+    if left_out is not None:
+        left_out.begin(table.header)
+    result = ConsentResult(left_out=left_out)
     rows = _parse(table, channels, result)
     while batch := list(islice(rows, BATCH)):
-        result.problems += _apply(tenant_id, batch)
-        result.applied += len(batch)
-    result.applied -= sum(problem.reason in _REASONS for problem in result.problems)
+        problems = _apply(tenant_id, batch)
+        for problem in problems:
+            result.reject(problem)
+        result.applied += len(batch) - len(problems)
+        result.bytes_read = table.lines.bytes_read
+        progress(result)
     result.problems.sort(key=lambda problem: problem.line)
     return result
+
+
+def check_columns(header: Sequence[str]) -> list[str]:
+    """The names of the columns. Raises UnreadableFile for a file that is none of consents."""
+    names = [name.casefold() for name in header]
+    if unknown := set(names) - {*COLUMNS, LINE_COLUMN, PROBLEM_COLUMN}:
+        raise UnreadableFile(f"Unknown column {min(unknown)!r}; known: {', '.join(COLUMNS)}.")
+    if missing := set(COLUMNS) - {"channel"} - set(names):
+        raise UnreadableFile(f"The column {min(missing)!r} is missing.")
+    return names
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
 
 
 def _parse(table: CsvTable, channels: Collection[str], result: ConsentResult) -> Iterator[Consent]:
-    names = [name.casefold() for name in table.header]
-    if unknown := set(names) - set(COLUMNS):
-        raise UnreadableFile(f"Unknown column {min(unknown)!r}; known: {', '.join(COLUMNS)}.")
-    if missing := set(COLUMNS) - {"channel"} - set(names):
-        raise UnreadableFile(f"The column {min(missing)!r} is missing.")
+    names = check_columns(table.header)
     for row in table.rows():
-        problem: RowProblem | str
         if isinstance(row, RowProblem):
-            problem = row
+            result.reject(row)
+            continue
+        line, cells = row
+        consent = _consent(line, dict(zip(names, cells, strict=True)), channels)
+        if isinstance(consent, Consent):
+            yield replace(consent, cells=cells)
         else:
-            line, cells = row
-            consent = _consent(line, dict(zip(names, cells, strict=True)), channels)
-            if isinstance(consent, Consent):
-                yield consent
-                continue
-            problem = RowProblem(line, consent)
-        result.problems.append(problem)
+            result.reject(RowProblem(line, consent, cells))
 
 
 def _consent(line: int, cells: dict[str, str], channels: Collection[str]) -> Consent | str:
@@ -121,7 +166,6 @@ def _time(text: str) -> datetime | None:
 _NO_RECIPIENT = "external_id: there is no such recipient"
 _NO_CATEGORY = "category: there is no such category"
 _LATER_NO = "the recipient said no after that"
-_REASONS = frozenset({_NO_RECIPIENT, _NO_CATEGORY, _LATER_NO})
 
 
 def _apply(tenant_id: uuid.UUID, rows: Sequence[Consent]) -> list[RowProblem]:
@@ -141,11 +185,11 @@ def _apply(tenant_id: uuid.UUID, rows: Sequence[Consent]) -> list[RowProblem]:
         for row in sorted(rows, key=lambda row: row.at):
             recipient = recipients.get(row.external_id)
             if recipient is None or row.category not in known:
-                problems.append(RowProblem(row.line, _NO_CATEGORY if recipient else _NO_RECIPIENT))
+                problems.append(RowProblem(row.line, _NO_CATEGORY if recipient else _NO_RECIPIENT, row.cells))
                 continue
             preference = preferences[recipient.pk]
             if row.consent and _said_no_later(preference, row):
-                problems.append(RowProblem(row.line, _LATER_NO))
+                problems.append(RowProblem(row.line, _LATER_NO, row.cells))
                 continue
             _take(preference, row)
             if row.consent:
@@ -153,7 +197,7 @@ def _apply(tenant_id: uuid.UUID, rows: Sequence[Consent]) -> list[RowProblem]:
         Preference.objects.bulk_update(
             [preferences[pk] for pk in sorted(preferences)], ["categories_off", "categories_on"]
         )
-        OptInProof.objects.bulk_create(proofs)
+        OptInProof.objects.bulk_create(_new_proofs(proofs))
     return problems
 
 
@@ -187,6 +231,17 @@ def _take(preference: Preference, row: Consent) -> None:
         preference.categories_off, preference.categories_on = sorted(off - {row.entry}), sorted(on | {row.entry})
     else:
         preference.categories_off, preference.categories_on = sorted(off | {row.entry}), sorted(on - of_entry)
+
+
+def _new_proofs(proofs: Sequence[OptInProof]) -> list[OptInProof]:
+    """The proofs that are not stored yet: a file may be read again after its worker died."""
+    people = {proof.recipient_id for proof in proofs}
+    stored = {_key(proof) for proof in OptInProof.objects.filter(recipient_id__in=people, asked_by="import").order_by()}
+    return list({_key(proof): proof for proof in proofs if _key(proof) not in stored}.values())
+
+
+def _key(proof: OptInProof) -> tuple[object, ...]:
+    return proof.recipient_id, proof.category, tuple(proof.entries), proof.asked_at, proof.text_sha256
 
 
 def _proof(tenant_id: uuid.UUID, recipient: Recipient, row: Consent) -> OptInProof:

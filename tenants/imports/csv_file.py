@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from notifier.errors import InvalidInput
+from notifier.values.csv_cells import without_mark
 from notifier.values.trim import trimmed
 
 #: a longer line is no row of recipients; also bounds the memory for a file without line breaks
@@ -20,6 +21,8 @@ MAX_LINE = 1024 * 1024
 #: the longest field; behind a quote that is never closed, csv reads to the end of the file
 MAX_FIELD = 64 * 1024
 SEPARATORS = ",;\t|"
+#: the columns in front of a file of rows that an import left out (tenants.imports.left_out); they are no data
+LINE_COLUMN, PROBLEM_COLUMN = "notifier_line", "notifier_problem"
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*\Z', re.IGNORECASE)
 _SIGNATURES = {
     b"PK\x03\x04": "It is a ZIP file or an Excel workbook; save it as CSV (UTF-8).",
@@ -50,6 +53,8 @@ class RowProblem:
 
     line: int
     reason: str
+    #: the row, where it could be read
+    cells: Sequence[str] = field(default=(), compare=False, repr=False)
 
 
 #: (line, cells); a named tuple would cost 0.2 µs a row, twice
@@ -113,11 +118,14 @@ class CsvTable:
         """Each row, or why it cannot be read. Skips empty rows, and repeated headers, which joined files have.
         `has_header` is false for a file whose first line is a row."""
         header = [name.casefold() for name in self.header] if has_header else None
+        is_report = header is not None and PROBLEM_COLUMN in header
         for row in self._read():
             if isinstance(row, RowProblem):
                 yield row
                 continue
             line, raw_cells = row
+            if is_report:
+                raw_cells = [without_mark(cell) for cell in raw_cells]
             if any(cells := self._trim(raw_cells)) and [cell.casefold() for cell in cells] != header:
                 yield self._fill(line, cells)
 
@@ -131,7 +139,7 @@ class CsvTable:
     def _fill(self, line: int, cells: list[str]) -> CsvRow | RowProblem:
         surplus = len(cells) - len(self.header)
         if surplus > 0:
-            return RowProblem(line, f"has {len(cells)} fields, the header {len(self.header)}")
+            return RowProblem(line, f"has {len(cells)} fields, the header {len(self.header)}", cells)
         return line, cells + [""] * -surplus
 
     def _read(self) -> Iterator[CsvRow | RowProblem]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -22,9 +22,12 @@ from notifier.errors import NotifierError
 from notifier.vocabulary.ids import new_id
 from tenants import audit
 from tenants.batch_slots import batch_slot
+from tenants.erasure import Erased
 from tenants.imports.columns import parse_header
+from tenants.imports.consents import ConsentResult, check_columns, import_consents
 from tenants.imports.csv_file import RowProblem, open_table
-from tenants.imports.recipients import ImportResult, import_recipients
+from tenants.imports.left_out import LeftOutRows, delete_all_of
+from tenants.imports.recipients import MAX_PROBLEMS, ImportResult, import_recipients
 from tenants.models import Import, Tenant, User
 
 log = structlog.get_logger("tenants.imports")
@@ -34,9 +37,13 @@ MAX_ATTEMPTS = 3
 FOLDER = "imports"
 
 
-def check_header(upload: File[bytes]) -> None:
-    """Raise UnreadableFile when the header already shows that the file is no list of recipients."""
-    parse_header(open_table(upload, settings.IMPORT_MAX_BYTES).header)
+def check_header(upload: File[bytes], kind: Import.Kind = Import.Kind.RECIPIENTS) -> None:
+    """Raise UnreadableFile when the header already shows that the file is none of recipients, or of consents."""
+    header = open_table(upload, settings.IMPORT_MAX_BYTES).header
+    if kind == Import.Kind.CONSENTS:
+        check_columns(header)
+    else:
+        parse_header(header)
 
 
 #: reads the file of an import; returns the columns of the import's row to save
@@ -49,10 +56,12 @@ def register_reader(kind: Import.Kind, reader: FileReader) -> None:
     _readers[kind] = reader
 
 
-def new_import(tenant: Tenant, upload: File[bytes], user: User | None = None) -> Import:
+def new_import(
+    tenant: Tenant, upload: File[bytes], user: User | None = None, kind: Import.Kind = Import.Kind.RECIPIENTS
+) -> Import:
     """The row of an upload, not yet saved."""
     name = (upload.name or "upload.csv")[-255:]
-    return Import(id=new_id(), tenant=tenant, filename=name, size=upload.size, created_by=user)
+    return Import(id=new_id(), tenant=tenant, filename=name, size=upload.size, created_by=user, kind=kind)
 
 
 def submit(job: Import, upload: File[bytes]) -> Import:
@@ -125,17 +134,43 @@ def read_recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     def save_progress(so_far: ImportResult) -> None:
         save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
 
-    result = import_recipients(job.tenant_id, file, save_progress)
+    with LeftOutRows() as left_out:
+        result = import_recipients(job.tenant_id, file, save_progress, left_out=left_out)
+        if result.left_out_later:
+            file.seek(0)
+            left_out.add_lines(file, result.left_out_later, settings.IMPORT_MAX_BYTES)
+        stored = left_out.save(job.pk)
     counts = {
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
     columns = [[column.name, column.type, list(column.stored)] for column in result.columns]
-    return {**counts, "bytes_read": result.bytes_read, "columns": columns, "problems": problem_rows(result.problems)}
+    reports = {"columns": columns, "problems": problem_rows(result.problems), "left_out": stored}
+    return {**counts, "bytes_read": result.bytes_read, **reports}
+
+
+def read_consents(job: Import, file: File[bytes], channels: Collection[str]) -> Mapping[str, Any]:
+    """The reader of Import.Kind.CONSENTS; `channels`: their names. Rows are stored in batches, and reading the file
+    again changes nothing."""
+
+    def save_progress(so_far: ConsentResult) -> None:
+        save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
+
+    with LeftOutRows() as left_out:
+        result = import_consents(job.tenant_id, file, channels, save_progress, left_out=left_out)
+        stored = left_out.save(job.pk)
+    counts = {"rows": result.rows, "updated": result.applied, "rejected": result.rejected}
+    problems = problem_rows(result.problems[:MAX_PROBLEMS])
+    return {**counts, "bytes_read": result.bytes_read, "problems": problems, "left_out": stored}
 
 
 def problem_rows(problems: Sequence[RowProblem]) -> list[list[object]]:
     """Problems as JSON, for Import.problems."""
     return [[problem.line, problem.reason] for problem in problems]
+
+
+def erase_left_out(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> Erased:
+    """The eraser of files of rows that were left out: they cannot be searched for one person, so all of them go."""
+    return Erased(delete_all_of(tenant_id))
 
 
 def _finish(job: Import, state: Import.State, failure: str = "") -> None:

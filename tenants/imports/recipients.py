@@ -14,6 +14,7 @@ from django.db import connection
 from tenants.imports.column_types import AttributeType
 from tenants.imports.columns import parse_header
 from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, open_table
+from tenants.imports.left_out import LeftOutRows
 from tenants.imports.merge import merge_staged_rows, stored_attribute_types
 from tenants.imports.row_parser import RecipientRow, RowParser
 from tenants.imports.staging import StagingTables, staging_tables
@@ -53,6 +54,8 @@ class ImportResult:
     bytes_read: int = 0
     columns: list[ColumnReport] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
+    #: line -> reason of the rows that were left out after the file was read
+    left_out_later: dict[int, str] = field(default_factory=dict)
 
     def reject(self, problem: RowProblem) -> None:
         self.rejected += 1
@@ -68,15 +71,19 @@ def import_recipients(
     source: BinarySource | BinaryIO,
     progress: Progress = lambda result: None,
     *,
+    left_out: LeftOutRows | None = None,
     batch_rows: int = BATCH,
 ) -> ImportResult:
-    """Import the good rows and report the others. Calls `progress` after each batch. Raises UnreadableFile, and changes
-    nothing, for a file that is no CSV file of recipients."""
+    """Import the good rows and report the others; `left_out` gets the rows that are wrong by themselves. Calls
+    `progress` after each batch. Raises UnreadableFile, and changes nothing, for a file that is no CSV file of
+    recipients."""
     table = open_table(source, settings.IMPORT_MAX_BYTES)
     parser = RowParser(parse_header(table.header))
+    if left_out is not None:
+        left_out.begin(table.header)
     result = ImportResult()
     with staging_tables() as staging:
-        rows = _parse_rows(table, parser, result)
+        rows = _parse_rows(table, parser, result, left_out)
         while batch := list(islice(rows, batch_rows)):
             staging.copy(batch)
             result.bytes_read = table.lines.bytes_read
@@ -88,12 +95,16 @@ def import_recipients(
     return result
 
 
-def _parse_rows(table: CsvTable, parser: RowParser, result: ImportResult) -> Iterator[RecipientRow]:
+def _parse_rows(
+    table: CsvTable, parser: RowParser, result: ImportResult, left_out: LeftOutRows | None
+) -> Iterator[RecipientRow]:
     for csv_row in table.rows():
         result.rows += 1
         row = csv_row if isinstance(csv_row, RowProblem) else parser.parse(*csv_row)
         if isinstance(row, RowProblem):
             result.reject(row)
+            if left_out is not None:
+                left_out.add(row)
         else:
             yield row
 
@@ -130,11 +141,16 @@ def _merge(result: ImportResult, tenant_id: uuid.UUID, *, nested: bool) -> None:
     merged = merge_staged_rows(tenant_id, nested=nested)
     result.created, result.updated, result.devices = merged.created, merged.updated, merged.devices
     result.unchanged = merged.people - merged.created - merged.updated - len(merged.erased)
-    for line, external_id in merged.erased:
-        result.reject(RowProblem(line, f"external_id: {external_id!r} was erased and is not created again"))
-    for line, external_id, size in merged.too_large:
-        problem = f"attributes: all of {external_id!r} would have {size} bytes; the limit is {MAX_BYTES}"
-        result.reject(RowProblem(line, problem))
+    later = [
+        *((line, f"external_id: {name!r} was erased and is not created again") for line, name in merged.erased),
+        *(
+            (line, f"attributes: all of {name!r} would have {size} bytes; the limit is {MAX_BYTES}")
+            for line, name, size in merged.too_large
+        ),
+    ]
+    for line, reason in later:
+        result.reject(RowProblem(line, reason))
+    result.left_out_later = dict(later)
     if merged.created > ANALYZE_ABOVE:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE tenants_recipient; ANALYZE tenants_device")

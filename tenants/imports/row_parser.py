@@ -71,7 +71,7 @@ class RowParser:
             return self._parse(line, cells)
         except InvalidInput as error:
             column = _COLUMN_OF.get(error.field or "", error.field)
-            return RowProblem(line, f"{column}: {error.message}" if column else error.message)
+            return RowProblem(line, f"{column}: {error.message}" if column else error.message, cells)
 
     def _parse(self, line: int, cells: Sequence[str]) -> RecipientRow:
         values = {"external_id": checks.external_id(cells[self._external_id])}

@@ -707,7 +707,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("recipients", "Recipients"), ("list", "List")],
+                        choices=[("recipients", "People"), ("consents", "Consents"), ("list", "List")],
                         default="recipients",
                         editable=False,
                         max_length=10,
@@ -716,6 +716,7 @@ class Migration(migrations.Migration):
                 ("audience_id", models.UUIDField(editable=False, null=True)),
                 ("filename", models.CharField(editable=False, max_length=255)),
                 ("stored", models.CharField(editable=False, max_length=255)),
+                ("left_out", models.CharField(blank=True, default="", editable=False, max_length=255)),
                 ("size", models.BigIntegerField(default=0, editable=False)),
                 ("bytes_read", models.BigIntegerField(default=0, editable=False)),
                 ("rows", models.IntegerField(default=0, editable=False)),

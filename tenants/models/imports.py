@@ -12,8 +12,9 @@ class Import(TenantOwned):
     """One upload. A web process stores row and file; a worker reads the file and deletes it."""
 
     class Kind(models.TextChoices):
-        RECIPIENTS = "recipients"
-        LIST = "list"
+        RECIPIENTS = "recipients", "People"
+        CONSENTS = "consents", "Consents"
+        LIST = "list", "List"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -29,6 +30,9 @@ class Import(TenantOwned):
     filename = models.CharField(max_length=255, editable=False)
     #: the name in storage; empty once the file is deleted
     stored = models.CharField(max_length=255, editable=False)
+    #: the name in storage of the rows that were left out (tenants.imports.left_out); empty without any, and once the
+    #: file is deleted
+    left_out = models.CharField(max_length=255, blank=True, default="", editable=False)
     size = models.BigIntegerField(default=0, editable=False)
     bytes_read = models.BigIntegerField(default=0, editable=False)
     rows = models.IntegerField(default=0, editable=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from campaigns.audience.segments.conditions import Condition, Sql
-from campaigns.audience.segments.fields import CAMPAIGN_FIELDS, DEVICE_FIELDS
+from campaigns.audience.segments.conditions import Condition, Sql, values_of
+from campaigns.audience.segments.fields import CAMPAIGN_FIELDS, COMPARE, DEVICE_FIELDS, LAST_SEEN
 from notifier.delivery.ledger.people import recipient_conditions
 
 _DEVICE = (
@@ -22,8 +22,7 @@ def activity_sql(condition: Condition) -> Sql:
 
 
 def _positive(condition: Condition) -> Sql:
-    field, value = condition.field, condition.value
-    values = value if isinstance(value, list) else [value]
+    field, values = condition.field, values_of(condition)
     if field in DEVICE_FIELDS:
         # the column is one of the known fields, never a text of the caller
         column = f"d.{field.partition('.')[2]}"
@@ -32,6 +31,17 @@ def _positive(condition: Condition) -> Sql:
         return _DEVICE.format(f"{column} = ANY(%s::text[])"), [values]
     if field in CAMPAIGN_FIELDS:
         return recipient_conditions.of_campaigns(recipient_conditions.Stage(field.partition("_")[0]), values)
-    if field == "device.last_seen_at":
-        return _SEEN, [value]
-    return recipient_conditions.within_days(recipient_conditions.Stage(field), value)
+    if field == LAST_SEEN:
+        return _seen(condition)
+    return recipient_conditions.within_days(recipient_conditions.Stage(field), condition.value)
+
+
+def _seen(condition: Condition) -> Sql:
+    """`lt` and `lte` look at the device that was seen last, and find no recipient without a device."""
+    if condition.op not in COMPARE:
+        return _SEEN, [condition.value]
+    column = "d.last_seen_at"
+    if condition.op in ("gt", "gte"):
+        return _DEVICE.format(f"{column} {COMPARE[condition.op]} %s"), [condition.value]
+    later = ">=" if condition.op == "lt" else ">"
+    return f"{_DEVICE.format('true')} AND NOT {_DEVICE.format(f'{column} {later} %s')}", [condition.value]

@@ -1,23 +1,26 @@
 """A filter as the API and the admin get it, checked into conditions.
 
 `[{"field": "locale", "op": "in", "value": ["de", "de-AT"]}, {"any": [{"field": "attributes.plan", "op": "eq", "value":
-"pro"}, {"field": "attributes.points", "op": "gt", "value": 100}]}]`
-All entries must hold; of an entry `any`, one condition must.
+"pro"}, {"none": [{"field": "attributes.points", "op": "gt", "value": 100}]}]}]`
+All entries must hold. An entry is a condition or a group: of `all` every entry must hold, of `any` one, of `none` none.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from campaigns.audience.segments.conditions import AnyOf, Condition, Filter
+from campaigns.audience.segments.conditions import Condition, Filter, Group, Match
 from campaigns.audience.segments.fields import FIELDS, NAMED_FIELDS, operators
 from campaigns.audience.segments.values import MAX_TEXT, checked_value
 from notifier.errors import InvalidInput
 from notifier.values.text import check_storable
 from tenants.people import attributes
 
-#: those inside of `any` are counted, too
+#: those inside of groups are counted, too
 MAX_CONDITIONS = 30
+#: groups within groups
+MAX_LEVELS = 3
+_KEYS = tuple(match.value for match in Match)
 
 
 def check_filter(raw: Any) -> Filter:
@@ -29,32 +32,38 @@ def check_filter(raw: Any) -> Filter:
         raise InvalidInput(
             'A segment needs at least one condition. For all recipients choose the source "everybody".', field="filter"
         )
-    if sum(map(_size, raw)) > MAX_CONDITIONS:
+    if sum(_size(item, MAX_LEVELS) for item in raw) > MAX_CONDITIONS:
         raise InvalidInput(f"A filter may have {MAX_CONDITIONS} conditions.", field="filter")
-    return tuple(_entry(item, f"filter.{index}") for index, item in enumerate(raw))
+    return tuple(_entry(item, f"filter.{index}", MAX_LEVELS) for index, item in enumerate(raw))
 
 
-def _size(item: Any) -> int:
-    group = item.get("any") if isinstance(item, dict) else None
-    return max(1, len(group)) if isinstance(group, list) else 1
+def _size(item: Any, levels: int) -> int:
+    """The conditions of an entry; deeper groups than are allowed count as one."""
+    entries = next((item[key] for key in _KEYS if key in item), None) if isinstance(item, dict) else None
+    if not isinstance(entries, list) or levels == 0:
+        return 1
+    return max(1, sum(_size(entry, levels - 1) for entry in entries))
 
 
-def _entry(item: Any, where: str) -> Condition | AnyOf:
-    if not isinstance(item, dict) or "any" not in item:
+def _entry(item: Any, where: str, levels: int) -> Condition | Group:
+    """`levels`: how many levels of groups may begin here."""
+    key = next((key for key in _KEYS if key in item), None) if isinstance(item, dict) else None
+    if key is None:
         return _condition(item, where)
     if len(item) > 1:
-        raise InvalidInput('A group is {"any": [condition, …]} and has no other key.', field=where)
-    group = item["any"]
-    if not isinstance(group, list) or not group:
-        raise InvalidInput("Must be a list of at least one condition.", field=f"{where}.any")
-    return AnyOf(tuple(_condition(one, f"{where}.any.{index}") for index, one in enumerate(group)))
+        raise InvalidInput(f'A group is {{"{key}": [condition, …]}} and has no other key.', field=where)
+    if levels == 0:
+        raise InvalidInput(f"Groups may be nested {MAX_LEVELS} levels deep.", field=where)
+    entries = item[key]
+    if not isinstance(entries, list) or not entries:
+        raise InvalidInput("Must be a list of at least one condition.", field=f"{where}.{key}")
+    checked = (_entry(entry, f"{where}.{key}.{index}", levels - 1) for index, entry in enumerate(entries))
+    return Group(Match(key), tuple(checked))
 
 
 def _condition(item: Any, where: str) -> Condition:
     if not isinstance(item, dict):
         raise InvalidInput('A condition is {"field": …, "op": …, "value": …}.', field=where)
-    if "any" in item:
-        raise InvalidInput("A group holds conditions, and no further group.", field=where)
     unknown = sorted(str(key) for key in item if key not in ("field", "op", "value"))
     if unknown:
         raise InvalidInput(f"A condition has no {unknown[0][:MAX_TEXT]!r}.", field=where)
@@ -65,7 +74,7 @@ def _condition(item: Any, where: str) -> Condition:
     allowed = operators(name, path)
     if not isinstance(op, str) or op not in allowed:
         raise InvalidInput(f"{name} can be compared with: {', '.join(allowed)}.", field=f"{where}.op")
-    return Condition(name, op, checked_value(name, op, item.get("value"), f"{where}.value"), path)
+    return Condition(name, op, checked_value(name, op, item.get("value"), f"{where}.value"), path, where)
 
 
 def _path(name: str, where: str) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from campaigns.audience.segments.activity import activity_sql
 from campaigns.audience.segments.attributes import attribute_sql
-from campaigns.audience.segments.conditions import AnyOf, Condition, Filter, Sql
-from campaigns.audience.segments.fields import COMPARE, is_column
+from campaigns.audience.segments.conditions import Condition, Filter, Group, Match, Sql
+from campaigns.audience.segments.fields import COMPARE, MEMBERSHIP_FIELDS, is_column
+from campaigns.audience.segments.membership import membership_sql
 
 #: midnight of a day so many days ago, in UTC; the day after it has one day less
 _MIDNIGHT = "(date_trunc('day', now() AT TIME ZONE 'UTC') - make_interval(days => %s)) AT TIME ZONE 'UTC'"
@@ -13,19 +14,25 @@ _MIDNIGHT = "(date_trunc('day', now() AT TIME ZONE 'UTC') - make_interval(days =
 
 def compile_filter(conditions: Filter) -> Sql:
     """`AND …` for each condition or group."""
-    parts = [_any_of(entry) if isinstance(entry, AnyOf) else _sql(entry) for entry in conditions]
+    parts = [_sql(entry) for entry in conditions]
     return "".join(f" AND ({sql})" for sql, _ in parts), [p for _, params in parts for p in params]
 
 
-def _any_of(group: AnyOf) -> Sql:
-    parts = [_sql(condition) for condition in group.conditions]
-    return " OR ".join(f"({sql})" for sql, _ in parts), [p for _, params in parts for p in params]
+def _sql(entry: Condition | Group) -> Sql:
+    if isinstance(entry, Group):
+        return _group(entry)
+    if entry.path:
+        return attribute_sql(entry)
+    if entry.field in MEMBERSHIP_FIELDS:
+        return membership_sql(entry)
+    return _column(entry) if is_column(entry) else activity_sql(entry)
 
 
-def _sql(condition: Condition) -> Sql:
-    if condition.path:
-        return attribute_sql(condition)
-    return _column(condition) if is_column(condition) else activity_sql(condition)
+def _group(group: Group) -> Sql:
+    parts = [_sql(entry) for entry in group.entries]
+    sql = (" AND " if group.match == Match.ALL else " OR ").join(f"({sql})" for sql, _ in parts)
+    # a comparison with a missing attribute is NULL, and NOT NULL would leave its recipients out
+    return f"({sql}) IS NOT TRUE" if group.match == Match.NONE else sql, [p for _, params in parts for p in params]
 
 
 def _column(condition: Condition) -> Sql:

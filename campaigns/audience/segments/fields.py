@@ -10,9 +10,19 @@ DEVICE_FIELDS = ("device.platform", "device.app")
 #: ids of campaigns: their messages to the recipient
 CAMPAIGN_FIELDS = ("got_campaign", "opened_campaign", "clicked_campaign")
 #: when the recipient last did something
-ACTIVITY_FIELDS = ("device.last_seen_at", "opened", "clicked")
+ACTIVITY_FIELDS = ("opened", "clicked")
+LAST_SEEN = "device.last_seen_at"
+#: uploaded lists of ids, by the list's own id
+LIST_FIELD = "list"
+#: a channel on which the recipient has an address
+CHANNEL_FIELD = "channel"
+COUNTRY_FIELD = "country"
+#: what the recipient chose: `category` or `category:channel`
+CHOICE_FIELDS = ("opted_in", "opted_out")
 COLUMNS = (*TEXT_FIELDS, "created_at")
-NAMED_FIELDS = (*COLUMNS, *DEVICE_FIELDS, *CAMPAIGN_FIELDS, *ACTIVITY_FIELDS)
+#: fields that `membership` compiles
+MEMBERSHIP_FIELDS = (COUNTRY_FIELD, CHANNEL_FIELD, LIST_FIELD, *CHOICE_FIELDS)
+NAMED_FIELDS = (*COLUMNS, *MEMBERSHIP_FIELDS, *DEVICE_FIELDS, LAST_SEEN, *CAMPAIGN_FIELDS, *ACTIVITY_FIELDS)
 FIELDS = (*NAMED_FIELDS, "attributes.<path>")
 
 EQUALITY = ("eq", "ne", "in", "not_in")
@@ -33,7 +43,9 @@ def operators(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
         return ATTRIBUTE_OPS
     if name in ACTIVITY_FIELDS:
         return SPAN_OPS
-    if name in CAMPAIGN_FIELDS:
+    if name == LAST_SEEN:
+        return (*COMPARE, *SPAN_OPS)
+    if name in CAMPAIGN_FIELDS or name in MEMBERSHIP_FIELDS:
         return EQUALITY
     if name in DEVICE_FIELDS:
         return (*EQUALITY, "exists")

@@ -8,13 +8,19 @@ from typing import Any
 
 from campaigns.audience.segments.fields import (
     CAMPAIGN_FIELDS,
+    CHANNEL_FIELD,
+    CHOICE_FIELDS,
     COMPARE,
+    COUNTRY_FIELD,
+    LAST_SEEN,
+    LIST_FIELD,
     OPS_OF_DAYS,
     TEXT_FIELDS,
 )
+from campaigns.audience.segments.membership import CHANNELS
 from campaigns.storable_json import check_number
 from notifier.errors import InvalidInput
-from notifier.values import locales, timestamps, zones
+from notifier.values import countries, locales, timestamps, zones
 from notifier.values.text import check_storable
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
@@ -47,7 +53,7 @@ def _check_of(name: str, op: str) -> Check:
     """The check of one value."""
     if op in OPS_OF_DAYS:
         return _days
-    if name == "created_at":
+    if name in ("created_at", LAST_SEEN):
         return _time
     if op == "prefix" and name == "locale":
         return _locale_prefix
@@ -132,4 +138,40 @@ def _platform(value: Any, where: str) -> str:
     return str(value)
 
 
-_CHECKS: Mapping[str, Check] = {"status": _status, "locale": _locale, "timezone": _zone, "device.platform": _platform}
+def _country(value: Any, where: str) -> str:
+    code = _trimmed_text(value, where).upper()
+    if not countries.is_country(code):
+        raise InvalidInput("Must be the code of a country in two letters, such as AT.", field=where)
+    return code
+
+
+def _channel(value: Any, where: str) -> str:
+    if value not in CHANNELS:
+        raise InvalidInput(f"Must be a channel: {', '.join(CHANNELS)}.", field=where)
+    return str(value)
+
+
+def _list_id(value: Any, where: str) -> str:
+    if (list_id := parse_id(value)) is None:
+        raise InvalidInput("Must be the id of an audience whose source is a list.", field=where)
+    return str(list_id)
+
+
+def _choice(value: Any, where: str) -> str:
+    entry = _trimmed_text(value, where)
+    category, colon, channel = entry.partition(":")
+    if not category or (colon and channel not in CHANNELS):
+        raise InvalidInput("Must be the key of a category, or key:channel for one channel of it.", field=where)
+    return entry
+
+
+_CHECKS: Mapping[str, Check] = {
+    "status": _status,
+    "locale": _locale,
+    "timezone": _zone,
+    "device.platform": _platform,
+    COUNTRY_FIELD: _country,
+    CHANNEL_FIELD: _channel,
+    LIST_FIELD: _list_id,
+    **dict.fromkeys(CHOICE_FIELDS, _choice),
+}

@@ -150,7 +150,7 @@ def test_a_rehearsal_was_got_by_no_recipient(acme: Tenant) -> None:
 WRONG: list[tuple[Any, str]] = [
     ({"any": []}, "filter.0.any"),
     ({"any": {"field": "name"}}, "filter.0.any"),
-    ({"any": [{"any": []}]}, "filter.0.any.0"),
+    ({"any": [{"any": []}]}, "filter.0.any.0.any"),
     ({"any": [], "field": "name"}, "filter.0"),
     ({"any": [{"field": "nme", "op": "eq", "value": "x"}]}, "filter.0.any.0.field"),
     ({"any": [{"field": "name", "op": "eq", "value": "x"}] * 31}, "filter"),

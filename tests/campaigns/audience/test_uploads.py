@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.urls import reverse
@@ -273,3 +276,45 @@ def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
     while not holds():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.05)
+
+
+def left_out(job: Import) -> list[list[str]]:
+    with default_storage.open(job.left_out, "rb") as file:
+        return list(csv.reader(io.StringIO(file.read().decode("utf-8-sig"))))
+
+
+def test_a_small_and_a_large_list_report_the_same_rows(site: Site) -> None:
+    rows = ["external_id", "ada", "=nobody", "bob", "ada", "x" * 129, "=nobody"]
+    small, big = a_list(site.acme), Audience.objects.create(tenant=site.acme, name="Big", source="list")
+    at_once = put(small, "\n".join(rows).encode())
+    later = put(big, "\n".join([*rows, *["bob"] * LARGE]).encode())
+    jobs.run_waiting()
+    later.refresh_from_db()
+    assert later.state == "done" and at_once.state == "done"
+    expected = [
+        ["notifier_line", "notifier_problem", "external_id"],
+        ["3", "is no recipient", "'=nobody"],
+        ["5", "is repeated; line 2 has it first", "ada"],
+        ["7", "is repeated; line 3 has it first", "'=nobody"],
+    ]
+    for job in (at_once, later):
+        shown = left_out(job)
+        (bad,) = [row for row in shown if row[0] == "6"]
+        assert bad[2] == "x" * 129
+        assert [row for row in shown if row[0] != "6"][:4] == expected
+    assert left_out(later)[-1] == [str(LARGE + 7), "is repeated; line 4 has it first", "bob"]
+
+
+def test_mended_rows_are_added_to_the_list(site: Site) -> None:
+    member_list = a_list(site.acme, "ada")
+    added = uploads.put(member_list, uploads.Upload(ContentFile(b"bob\nada\nnobody\n", name="x.csv"), add=True))
+    assert (added.list_report["stored"], added.list_report["duplicates"]) == (2, 1)
+    assert (added.list_report["known"], added.list_report["unknown"]) == (2, 1)
+    uploads.put(member_list, uploads.Upload(ContentFile(large("cy"), name="x.csv"), add=True))
+    jobs.run_waiting()
+    member_list.refresh_from_db()
+    assert member_list.size == 4 + LARGE == AudienceMember.objects.filter(audience=member_list).count()
+    assert members(member_list)[:4] == ["ada", "bob", "nobody", "cy"]
+    # a repeated file is no error when its ids are in the list already
+    again = uploads.put(member_list, uploads.Upload(ContentFile(b"bob\n", name="x.csv"), add=True))
+    assert again.list_report["stored"] == 0
