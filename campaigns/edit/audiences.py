@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -82,8 +82,8 @@ def copy(audience: Audience, *, by: Actor = OPERATOR) -> Audience:
     """A new audience with the same definition and, of a list, the same ids. Raises Conflict while the list is being
     loaded."""
     check_loaded(audience.pk, "copy it")
-    names = set(Audience.objects.filter(tenant_id=audience.tenant_id).values_list("name", flat=True))
-    copied = create(audience.tenant, _free_name(audience.name, names), definition_of(audience), by=by)
+    name = free_name(audience.tenant, _copy_name(audience.name))
+    copied = create(audience.tenant, name, definition_of(audience), by=by)
     if audience.source == Audience.Source.LIST:
         with transaction.atomic():
             allow_slow_statements()
@@ -93,14 +93,18 @@ def copy(audience: Audience, *, by: Actor = OPERATOR) -> Audience:
     return copied
 
 
-def _free_name(name: str, taken: Container[str]) -> str:
-    """ "VIPs (copy)", then "VIPs (copy 2)"."""
-    for number in count(1):
-        suffix = " (copy)" if number == 1 else f" (copy {number})"
-        candidate = name[: MAX_NAME - len(suffix)] + suffix
-        if candidate not in taken:
-            return candidate
-    raise AssertionError("count() never ends")
+def _copy_name(name: str) -> str:
+    return name if name.endswith(" (copy)") else f"{name[: MAX_NAME - 7]} (copy)"
+
+
+def free_name(tenant: Tenant, name: str) -> str:
+    """The name, or the name with a number, that no audience of the tenant has."""
+    name = name[:MAX_NAME]
+    taken = set(
+        Audience.objects.filter(tenant=tenant, name__startswith=name[: MAX_NAME - 10]).values_list("name", flat=True)
+    )
+    numbered = (f"{name[: MAX_NAME - 10]} {number}" for number in count(2))
+    return next(candidate for candidate in chain([name], numbered) if candidate not in taken)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ CREATE INDEX delivery_notification ON notifier_delivery (notification_id) WHERE 
 -- row would cost arming 3 µs a message
 CREATE INDEX delivery_campaign ON notifier_delivery (campaign_id, status, channel)
   WHERE campaign_id IS NOT NULL AND status <> {Status.ARMED};
+-- suppressed_rows: who was left out of a campaign, by reason; page by page. Only suppressed rows have an entry
+CREATE INDEX delivery_left_out ON notifier_delivery (campaign_id, reason, channel, id)
+  WHERE campaign_id IS NOT NULL AND status = {Status.SUPPRESSED};
 -- the deliveries of one recipient
 CREATE INDEX delivery_recipient ON notifier_delivery (recipient_id);
 -- claims.claim: due rows that have their queue's turn, account by account

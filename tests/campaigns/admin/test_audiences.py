@@ -154,7 +154,7 @@ def test_a_typed_filter_is_counted_for_authors_of_the_tenant_only(site: Site, br
     asked = {"tenant": site.acme.pk, "filter": '[{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]'}
     form_at = reverse("admin:campaigns_audience_add")
     ben = browser(site.people.ben)
-    assert ben.post(url, form_at, **asked).json() == {"reaches": 1}
+    assert ben.post(url, form_at, **asked).json() == {"reaches": 1, "exact": True}
     for filter_, expected in (("[{", "filter: Is no JSON yet."), ("[]", "filter: A segment needs at least one")):
         answer = ben.post(url, form_at, **{**asked, "filter": filter_})
         assert answer.status_code == 400 and answer.json()["error"].startswith(expected)
