@@ -18,6 +18,7 @@ from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_t
 from campaigns.admin.controls import ControlViews, buttons
 from campaigns.admin.explain import ExplainView
 from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
+from campaigns.admin.left_out import LeftOutView
 from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.workflow import Workflow
@@ -48,7 +49,7 @@ STATE_TEXTS = {
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, TenantModelAdmin):
+class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, TenantModelAdmin):
     group = "Campaigns"
     icon = "campaign"
     rank = 10

@@ -109,13 +109,12 @@ def page_of(
     return Page(_people(campaign, page), more, page[0][0] if page and after is not None else None)
 
 
-def stream_of(campaign: Campaign, reason: str, channel: str) -> Iterator[tuple[Any, ...]]:
-    """Every person: external id, name, email, phone, locale, platform, detail."""
-    values = {**_campaign(campaign), "reason": reason, "channel": channel, "size": PIECE}
-    key = uuid.UUID(int=0)
-    while rows := _rows(suppressed_rows.PEOPLE, {**values, "key": key}):
-        yield from (row[1:] for row in rows)
-        key = rows[-1][0]
+def piece_of(campaign: Campaign, reason: str, channel: str, after: uuid.UUID | None) -> list[tuple[Any, ...]]:
+    """PIECE people after a key, for a file: id (the next key), external id, name, email, phone, locale, platform,
+    detail."""
+    key = after or uuid.UUID(int=0)
+    values = {**_campaign(campaign), "reason": reason, "channel": channel, "size": PIECE, "key": key}
+    return _rows(suppressed_rows.PEOPLE, values)
 
 
 def external_ids_of(campaign: Campaign, reason: str, channel: str) -> Iterator[str]:

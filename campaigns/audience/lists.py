@@ -193,7 +193,8 @@ def _load(audience: Audience, store: Callable[[], ListReport], *, add: bool = Fa
             raise _no_usable_id(report)
         audience.size = report.stored + (stored.size if add else 0)
         _count_known(audience, report)
-        audience.save(update_fields=["size"])
+        audience.people, audience.people_exact = report.known, True
+        audience.save(update_fields=["size", "people", "people_exact"])
     return report
 
 

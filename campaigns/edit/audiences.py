@@ -69,7 +69,8 @@ def save(audience: Audience, *, by: Actor = OPERATOR) -> None:
         if set(changed) - {"name"}:
             for campaign in _armed_with(audience):
                 return_to_draft(campaign)
-        audience.save(update_fields=["name", *columns])
+            audience.people = None
+        audience.save(update_fields=["name", "people", *columns])
         record(audience, Act.CHANGE, by, fields=sorted(changed))
 
 

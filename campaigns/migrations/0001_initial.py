@@ -97,6 +97,9 @@ class Migration(migrations.Migration):
                 ("app", models.CharField(blank=True, max_length=100)),
                 ("size", models.IntegerField(default=0, editable=False)),
                 ("list_version", models.IntegerField(default=0, editable=False)),
+                ("people", models.IntegerField(editable=False, null=True)),
+                ("people_exact", models.BooleanField(default=True, editable=False)),
+                ("counted_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "tenant",

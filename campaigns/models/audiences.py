@@ -26,9 +26,14 @@ class Audience(TenantOwned):
     topic = models.CharField(max_length=1024, blank=True)
     locale = models.CharField(max_length=16, blank=True, verbose_name="language")
     app = models.CharField(max_length=100, blank=True)
+    #: ids of a list
     size = models.IntegerField(default=0, editable=False)
     #: of a list: raised when its members are replaced; an approval is of one version (campaigns.approval.content)
     list_version = models.IntegerField(default=0, editable=False)
+    #: recipients, as a page counted them last; null: not yet
+    people = models.IntegerField(null=True, editable=False)
+    people_exact = models.BooleanField(default=True, editable=False)
+    counted_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

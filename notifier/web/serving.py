@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import ImproperlyConfigured, RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import close_old_connections
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -40,7 +41,9 @@ from notifier.web.bodies import (
     needs_admission,
     upload_slot,
 )
+from notifier.web.pieces import Download
 
+T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
@@ -55,6 +58,8 @@ class Answer(NamedTuple):
     headers: Headers
     content: bytes
     admitted: Admitted | None = None
+    #: in place of a content: a file that leaves piece by piece
+    download: Download | None = None
 
 
 class ThreadedHandler(ASGIHandler):
@@ -81,7 +86,18 @@ class ThreadedHandler(ASGIHandler):
         # a client that is answered before the end of its body may not send another request behind it
         headers = answer.headers if body.is_complete else [*answer.headers, (b"Connection", b"close")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if answer.download is not None:
+            await self._send_pieces(answer.download, send)
         await send({"type": "http.response.body", "body": answer.content})
+
+    async def _send_pieces(self, download: Download, send: Send) -> None:
+        """Each piece takes a thread while it is made; a slow reader takes none."""
+        pieces = iter(download)
+        try:
+            while piece := await self._call_in_a_thread(_next_piece, pieces):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            await self._call_in_a_thread(download.close)
 
     async def _answered(self, scope: Scope, body: Body) -> Answer:
         try:
@@ -109,10 +125,13 @@ class ThreadedHandler(ASGIHandler):
         return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
 
     async def _in_a_thread(self, scope: Scope, body: IO[bytes]) -> Answer:
+        return await self._call_in_a_thread(self._answer, scope, body)
+
+    async def _call_in_a_thread(self, function: Callable[..., T], *values: Any) -> T:
         # a context of its own: context variables that one request sets are invisible to the next in the same thread
         run_in_context = contextvars.copy_context().run
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, run_in_context, self._answer, scope, body)
+        return await loop.run_in_executor(self._threads, run_in_context, function, *values)
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> Answer:
         """Runs in one of the threads, with a database connection that goes back to the pool at the end."""
@@ -122,13 +141,24 @@ class ThreadedHandler(ASGIHandler):
             request, refusal = self.create_request(scope, body)
             response: Any = refusal if request is None else self.get_response(request)
             response._handler_class = type(self)
+            if isinstance(response, Download):
+                close_old_connections()
+                return Answer(response.status_code, _headers(response), b"", download=response)
             try:
-                # a streamed response is read whole, so that a slow reader keeps no thread; only static files are
-                # streamed
+                # any other streamed response is read whole, so that a slow reader keeps no thread: static files
                 admitted = getattr(response, "admitted", None)
                 return Answer(response.status_code, _headers(response), response.getvalue(), admitted)
             finally:
                 response.close()
+
+
+def _next_piece(pieces: Iterator[bytes]) -> bytes:
+    """The next piece that is not empty; an empty one at the end. The thread's database connection goes back to the
+    pool."""
+    try:
+        return next((piece for piece in pieces if piece), b"")
+    finally:
+        close_old_connections()
 
 
 def _slot(admitted: Admitted) -> AbstractContextManager[None]:

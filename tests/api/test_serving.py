@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
 
+from notifier.web.pieces import Download
 from notifier.web.serving import ThreadedHandler
 
 SEEN: list[str] = []
@@ -34,11 +35,23 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([b"a", b"b"]))
 
 
+TAKEN_BY: list[str] = []
+
+
+def download(request: HttpRequest) -> Download:
+    def pieces() -> Iterator[bytes]:
+        for piece in (b"a", b"", b"b", b"c"):
+            TAKEN_BY.append(threading.current_thread().name)
+            yield piece
+
+    return Download(pieces(), "päople/1.csv")
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("for the test")
 
 
-urlpatterns = [path("echo", echo), path("stream", stream), path("broken", broken)]
+urlpatterns = [path("echo", echo), path("stream", stream), path("download", download), path("broken", broken)]
 
 
 @pytest.fixture
@@ -83,6 +96,18 @@ def test_requests_share_the_threads_and_their_connections(handler: ThreadedHandl
     assert [start["status"] for start, _ in ask(handler, *["/echo"] * 20)] == [201] * 20
     assert len(set(SEEN)) <= 2
     assert all(name.startswith("request") for name in SEEN)
+
+
+def test_a_download_leaves_piece_by_piece(handler: ThreadedHandler) -> None:
+    ((start, *content),) = ask(handler, "/download")
+    assert dict(start["headers"])[b"Content-Disposition"] == b'attachment; filename="p_ople_1.csv"'
+    assert [(part["body"], part.get("more_body", False)) for part in content] == [
+        (b"a", True),
+        (b"b", True),
+        (b"c", True),
+        (b"", False),
+    ]
+    assert all(name.startswith("request") for name in TAKEN_BY)
 
 
 def test_a_stream_is_sent_whole(handler: ThreadedHandler) -> None:

@@ -61,7 +61,7 @@ def test_people_are_paged_by_key_both_ways(site: Site) -> None:
     assert sorted(seen) == everyone and len(seen) == 7 and [len(p) for p in pages] == [3, 3, 1]
     back = left_out.page_of(campaign, "no_address", "push", before=page.before, size=3)
     assert [person.recipient.external_id for person in back.people if person.recipient] == pages[1]
-    assert [row[0] for row in left_out.stream_of(campaign, "no_address", "push")] == seen
+    assert [row[1] for row in left_out.piece_of(campaign, "no_address", "push", None)] == seen
 
 
 def test_an_audience_is_made_of_those_who_may_be_reached_otherwise(site: Site, campaign: Campaign) -> None:
