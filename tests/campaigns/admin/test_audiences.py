@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from campaigns.models import Audience, AudienceMember, Campaign, Shard
 from notifier.delivery.content import templates
+from tenants.models import Recipient
 from tests.campaigns.admin.test_pages import ADD, Browse, form
 from tests.campaigns.conftest import Site, armed, page, text
 
@@ -149,17 +150,58 @@ def test_a_list_is_deleted_with_its_members_unless_a_campaign_uses_it(site: Site
     assert not AudienceMember.objects.exists() and not Audience.objects.filter(pk=own_list.pk).exists()
 
 
-def test_a_typed_filter_is_counted_for_authors_of_the_tenant_only(site: Site, browser: Browse) -> None:
-    url = reverse("admin:campaigns_audience_count")
+def test_a_written_filter_is_looked_at_by_authors_of_the_tenant_only(site: Site, browser: Browse) -> None:
+    url = reverse("admin:campaigns_audience_look")
     asked = {"tenant": site.acme.pk, "filter": '[{"field": "external_id", "op": "in", "value": ["ada", "zoe"]}]'}
     form_at = reverse("admin:campaigns_audience_add")
     ben = browser(site.people.ben)
-    assert ben.post(url, form_at, **asked).json() == {"reaches": 1, "exact": True}
-    for filter_, expected in (("[{", "filter: Is no JSON yet."), ("[]", "filter: A segment needs at least one")):
+    seen = text(ben.post(url, form_at, **asked))
+    assert "1 person now" in seen and "Ada" in seen and "Zoe" not in seen and "fcm" in seen.lower()
+    wrong = '[{"any": [{"field": "email", "op": "like", "value": "x"}]}]'
+    for filter_, field in (("[{", "filter"), ("[]", "filter"), (wrong, "filter.0.any.0.op")):
         answer = ben.post(url, form_at, **{**asked, "filter": filter_})
-        assert answer.status_code == 400 and answer.json()["error"].startswith(expected)
+        assert answer.status_code == 400 and answer.json()["field"] == field and answer.json()["message"]
     assert browser(site.people.cleo).post(url, form_at, **asked).status_code == 400
     assert browser(site.vic).post(url, reverse("admin:index"), **asked).status_code == 400
+
+
+def test_the_builder_knows_the_tenants_attributes_lists_and_categories(site: Site, browser: Browse) -> None:
+    Recipient.objects.filter(tenant=site.acme, external_id="ada").update(attributes={"plan": "pro", "a": {"b": 5}})
+    Recipient.objects.filter(tenant=site.people.globex).update(attributes={"secret": "x"})
+    foreign = Audience.objects.create(tenant=site.people.globex, name="Foreign", source="list")
+    own = Audience.objects.create(tenant=site.acme, name="Own list", source="list")
+    url = f"{reverse('admin:campaigns_audience_vocabulary')}?tenant={site.acme.pk}"
+    shown = browser(site.people.ben).get(url)
+    fields = {field["name"]: field for group in shown.json()["groups"] for field in group["fields"]}
+    assert fields["attributes.plan"]["suggestions"] == ["pro"]
+    assert fields["attributes.a.b"]["operators"][0] == {"op": "eq", "label": "equals", "input": "number", "value": None}
+    assert fields["list"]["choices"] == [[str(own.pk), "Own list"]]
+    assert fields["opted_in"]["choices"] == [["news", "News"]]
+    assert "secret" not in shown.content.decode() and str(foreign.pk) not in shown.content.decode()
+    assert browser(site.people.cleo).get(url).status_code == 400
+
+
+def test_an_audience_is_copied_with_its_ids_by_a_post_of_an_author(site: Site, browser: Browse) -> None:
+    own_list = Audience.objects.create(tenant=site.acme, name="List", source="list", size=1)
+    AudienceMember.objects.create(tenant=site.acme, audience=own_list, external_id="ada")
+    copy = reverse("admin:campaigns_audience_copy", args=[own_list.pk])
+    change = reverse("admin:campaigns_audience_change", args=[own_list.pk])
+    assert browser(site.people.ben).get(copy).status_code == 403
+    assert browser(site.vic).post(copy, change).status_code == 403
+    assert browser(site.people.cleo).post(copy, reverse("admin:index")).status_code == 404
+    assert "This is the copy" in text(browser(site.people.ben).post(copy, change))
+    copied = Audience.objects.get(name="List (copy)")
+    assert (copied.size, copied.members.get().external_id) == (1, "ada")
+
+
+def test_a_list_that_a_segment_names_is_not_deleted(site: Site, browser: Browse) -> None:
+    own_list = Audience.objects.create(tenant=site.acme, name="List", source="list")
+    filter_ = [{"none": [{"field": "list", "op": "eq", "value": str(own_list.pk)}]}]
+    Audience.objects.create(tenant=site.acme, name="Not on it", source="segment", filter=filter_)
+    delete = reverse("admin:campaigns_audience_delete", args=[own_list.pk])
+    assert "Not on it" in html.unescape(text(browser(site.people.ben).get(delete)))
+    browser(site.people.ben).post(delete, post="yes")
+    assert Audience.objects.filter(pk=own_list.pk).exists()
 
 
 def test_a_topic_is_made_sent_and_reported_in_the_admin(site: Site, browser: Browse) -> None:
