@@ -21,6 +21,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.shard.erasing import erase
         from notifier.admin import sent
         from notifier.admin.composer.uses import register_use_finder
+        from notifier.channels import channels
         from notifier.delivery import recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
@@ -38,6 +39,8 @@ class CampaignsConfig(AppConfig):
         register_use_finder(template_uses.campaigns_using)
         register_use_finder(template_uses.schedules_using)
         jobs.register_reader(Import.Kind.LIST, uploads.read)
+        # the package of imports does not know the channels, which a row of consents may name
+        jobs.register_reader(Import.Kind.CONSENTS, lambda job, file: jobs.read_consents(job, file, channels()))
         recheck.register_policies(policies)
         register_campaign_lookup(digest_items)
         register_eraser("armed_messages", erase)

@@ -12,8 +12,6 @@ class NotifierConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
-        _read_uploaded_consents()
-
         # the checks register themselves; the Celery app must exist before a task is posted
         from notifier import celery, checks, tasks  # noqa: F401
 
@@ -68,12 +66,3 @@ class NotifierConfig(AppConfig):
         register_exporter("messages", exporting.messages)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)
-
-
-def _read_uploaded_consents() -> None:
-    """The package of imports does not know the channels, which a row of consents may name."""
-    from notifier.channels import channels
-    from tenants.imports import jobs
-    from tenants.models import Import
-
-    jobs.register_reader(Import.Kind.CONSENTS, lambda job, file: jobs.read_consents(job, file, channels()))

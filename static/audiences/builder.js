@@ -19,8 +19,8 @@ const button = (className, text, onclick) => {
 };
 
 class Builder {
-  constructor(place, area) {
-    this.place = place;
+  constructor(element, area) {
+    this.place = element;
     this.area = area;
     this.texts = json("a-texts");
     this.rows = new Map(); // condition -> its row
@@ -34,8 +34,9 @@ class Builder {
     if (!this.root.entries.length) this.root.entries.push({});
     area.addEventListener("input", () => this.readArea());
     this.draw();
-    const { wrongAt, wrong } = place.dataset;
+    const { wrongAt, wrong } = element.dataset;
     if (wrongAt) this.showError({ field: wrongAt, message: wrong });
+    else if (this.look.panel.dataset.audience) this.lookAtStored();
     else this.ask(0);
   }
 
@@ -51,7 +52,11 @@ class Builder {
         }
         this.fields.set(field.name, field);
       }
-    place(this.place).hidden = false;
+    this.place.closest("[data-builder-area]").hidden = false;
+  }
+
+  lookAtStored() {
+    if (!("shown" in this.look.panel.dataset)) this.look.ask(undefined, 0);
   }
 
   readArea() {
@@ -112,7 +117,6 @@ class Builder {
   draw(focus) {
     this.rows.clear();
     this.place.replaceChildren(this.group(this.root, null, 1));
-    this.full = countConditions(this.root) >= this.vocabulary.max_conditions;
     if (focus) (this.rows.get(focus) ?? this.place).querySelector("select, input, button")?.focus();
   }
 
@@ -290,8 +294,6 @@ class Builder {
   }
 }
 
-const place = (element) => element.closest("[data-builder-area]");
-
 /** The value for another input: one value becomes a list and back; a value of another type goes. */
 function converted(value, input) {
   const first = Array.isArray(value) ? value[0] : value;
@@ -315,6 +317,12 @@ function followSource(start) {
 const area = document.getElementById("id_filter");
 const builderPlace = document.getElementById("a-builder");
 let builder = null;
+const panel = document.getElementById("a-reach");
+const isEdited = area && (document.querySelector("[data-source-now]")?.dataset.sourceNow ?? "segment") === "segment";
+if (panel?.dataset.audience && !("shown" in panel.dataset) && !isEdited) {
+  const look = new Look(panel, json("a-texts"), ({ message }) => look.wait(message, true));
+  look.ask(undefined, 0);
+}
 if (area && builderPlace) {
   const tenant = document.getElementById("id_tenant");
   const start = () => {

@@ -16,11 +16,14 @@ export class Look {
     this.content.replaceChildren();
   }
 
-  say(text, wrong = false) {
+  /** `heard`: screen readers are told, and the panel shows the same in large. */
+  say(text, wrong = false, heard = false) {
     this.status.textContent = text;
     this.status.classList.toggle("a-error", wrong);
+    this.status.classList.toggle("n-visually-hidden", heard);
   }
 
+  /** Looks at a written filter; without one, at the stored audience. */
   ask(filter, delay = 400) {
     clearTimeout(this.timer);
     this.request?.abort();
@@ -30,8 +33,11 @@ export class Look {
   async send(filter) {
     const request = (this.request = new AbortController());
     const body = new FormData();
-    body.set("tenant", document.getElementById("id_tenant")?.value || this.panel.dataset.tenant);
-    body.set("filter", filter);
+    if (filter === undefined) body.set("audience", this.panel.dataset.audience);
+    else {
+      body.set("tenant", document.getElementById("id_tenant")?.value || this.panel.dataset.tenant);
+      body.set("filter", filter);
+    }
     body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     this.panel.setAttribute("aria-busy", "true");
     this.say(this.texts.counting);
@@ -40,7 +46,7 @@ export class Look {
       if (answer.status === 400) return this.onError(await answer.json());
       if (!answer.ok) throw new Error(String(answer.status));
       this.content.innerHTML = await answer.text(); // rendered and escaped by the server
-      this.say(this.content.querySelector("[data-headline]")?.dataset.headline ?? "");
+      this.say(this.content.querySelector("[data-headline]")?.dataset.headline ?? "", false, true);
     } catch (error) {
       if (error.name !== "AbortError") this.wait(this.texts.unavailable, true);
     } finally {

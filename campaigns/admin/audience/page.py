@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns.admin.audience import builder
 from campaigns.admin.audience.form import AudienceForm, describe
-from campaigns.admin.audience.looking import Size, look_at
+from campaigns.admin.audience.looking import look_at
 from campaigns.admin.audience.reports import report_upload, summary
 from campaigns.admin.audience.uploading import UploadViews
 from campaigns.admin.page import actor
-from campaigns.audience import loading, sizes
+from campaigns.audience import check_filter, loading
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember, Campaign
 from notifier.errors import NotifierError
@@ -126,14 +126,23 @@ class AudienceAdmin(UploadViews, TenantModelAdmin):
             return HttpResponseRedirect(request.path)
 
     def _panel(self, request: HttpRequest, audience: Audience | None) -> dict[str, Any]:
-        """What the page shows beside the form."""
+        """What the page shows beside the form. It looks at nobody: the script asks for that (`look_view`)."""
         tenant = audience.tenant if audience else _only_tenant(request)
-        found: dict[str, Any] = {"show_save_and_add_another": False, "texts": builder.texts()}
-        found["vocabulary"] = builder.vocabulary(tenant) if tenant else None
+        shown: dict[str, Any] = {"show_save_and_add_another": False, "texts": builder.texts()}
         if audience is None:
-            return found
-        found |= _content(audience) | {"uses": audiences.uses_of(audience)}
-        return found | {"may_edit": may(request, AUTHORS, audience)}
+            return {**shown, "vocabulary": builder.vocabulary(tenant) if tenant else None}
+        may_edit = may(request, AUTHORS, audience)
+        if may_edit and audience.source == Audience.Source.SEGMENT:
+            shown["vocabulary"] = builder.vocabulary(tenant) if tenant else None
+        shown |= {"uses": audiences.uses_of(audience), "may_edit": may_edit, **_last_upload(audience)}
+        try:
+            if audience.is_topic or "look" in request.GET:
+                return shown | look_at(audience)
+            if audience.source == Audience.Source.SEGMENT:
+                check_filter(audience.filter)
+        except NotifierError as error:
+            shown["broken"] = describe(error)
+        return shown
 
     # ---- copying and deleting --------------------------------------------------------------------------------------
 
@@ -187,16 +196,13 @@ def _only_tenant(request: HttpRequest) -> Tenant | None:
     return first[0] if len(first) == 1 else None
 
 
-def _content(audience: Audience) -> dict[str, Any]:
-    """Who is in the audience, and how its last upload ended."""
+def _last_upload(audience: Audience) -> dict[str, Any]:
+    """How the last upload of a list ended, or how far it is."""
     job = loading.last_upload(audience.pk)
-    upload = {"upload": job, "loading": job.state in OPEN_STATES} if job else {}
-    if job and job.state == Import.State.DONE:
-        upload["summary"] = summary(job)
-    try:
-        looked = look_at(audience)
-    except NotifierError as error:
-        return {**upload, "broken": describe(error)}
-    if looked.get("size") in (Size.EXACT, Size.ESTIMATE):
-        sizes.keep(audience, looked["people"], exact=looked["size"] == Size.EXACT)
-    return {**upload, **looked}
+    if job is None:
+        return {}
+    return {
+        "upload": job,
+        "loading": job.state in OPEN_STATES,
+        "summary": summary(job) if job.state == Import.State.DONE else "",
+    }

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from campaigns.admin.audience import builder
-from campaigns.admin.audience.form import UploadForm, describe
+from campaigns.admin.audience.form import UploadForm
 from campaigns.admin.audience.looking import look_at
 from campaigns.admin.audience.reports import report_upload
 from campaigns.admin.page import actor
@@ -48,17 +48,24 @@ class UploadViews(_Base):
         ]
 
     def look_view(self, request: HttpRequest) -> HttpResponse:
-        """Who a written filter finds: the panel as HTML, or what is wrong and where, for the script of the form."""
-        tenant = self._tenant(request, request.POST)
-        if request.method != "POST" or tenant is None:
-            return JsonResponse({"message": _("Choose a tenant."), "field": "tenant"}, status=400)
+        """Who is in a stored audience, or whom a written filter finds: the panel as HTML, or what is wrong and where.
+        For the script of the page."""
+        if request.method != "POST":
+            return self.not_allowed(request)
         try:
-            written = segment(tenant.pk, _parsed(request.POST.get("filter", "")))
-            return render(request, "admin/campaigns/audience/_reach.html", look_at(written))
+            audience = self._looked_at(request)
+            if audience is None:
+                return JsonResponse({"message": _("Choose a tenant."), "field": "tenant"}, status=400)
+            return render(request, "admin/campaigns/audience/_reach.html", look_at(audience))
         except NotifierError as error:
-            return JsonResponse(
-                {"message": error.message, "field": error.field or "", "error": describe(error)}, status=400
-            )
+            return JsonResponse({"message": error.message, "field": error.field or ""}, status=400)
+
+    def _looked_at(self, request: HttpRequest) -> Audience | None:
+        """The stored audience that the request names, which a viewer may see too; else one of the written filter."""
+        if pk := parse_id(request.POST.get("audience")):
+            return get_object_or_404(self.get_queryset(request), pk=pk)
+        tenant = self._tenant(request, request.POST)
+        return None if tenant is None else segment(tenant.pk, _parsed(request.POST.get("filter", "")))
 
     def vocabulary_view(self, request: HttpRequest) -> HttpResponse:
         """What the builder offers for a tenant, for members of several tenants."""

@@ -18,8 +18,13 @@ from tests.campaigns.conftest import Site, armed, page, text
 
 
 def test_an_audience_shows_how_many_and_who(site: Site, browser: Browse) -> None:
-    shown = text(browser(site.people.ben).get(reverse("admin:campaigns_audience_change", args=[site.everybody.pk])))
+    change, look = reverse("admin:campaigns_audience_change", args=[site.everybody.pk]), "admin:campaigns_audience_look"
+    shown = text(browser(site.people.ben).post(reverse(look), change, audience=site.everybody.pk))
     assert "4 people now" in shown and "ada" in shown and "zoe" not in shown
+    assert "4 people when last counted" in text(browser(site.vic).get(change))
+    assert "4 people now" in text(browser(site.vic).post(reverse(look), change, audience=site.everybody.pk))
+    stranger = browser(site.people.cleo).post(reverse(look), reverse("admin:index"), audience=site.everybody.pk)
+    assert stranger.status_code == 404
 
 
 def test_a_wrong_filter_is_explained_in_the_form(site: Site, browser: Browse) -> None:
@@ -123,8 +128,9 @@ def test_a_list_is_green_only_when_everybody_in_it_is_known(
     site: Site, browser: Browse, file: bytes, level: str, expected_text: str
 ) -> None:
     answer = browser(site.people.ben).post(ADD, **form(site, audience="", upload=SimpleUploadedFile("list.csv", file)))
-    shown = re.findall(r'(?s)<li class="(\w+)">(.*?)</li>', answer.content.decode())
-    assert [kind for kind, message in shown if expected_text in message] == [level]
+    shown = re.findall(r'(?s)<div class="[^"]*bg-(\w+)-100[^"]*">(.*?)</div>', answer.content.decode())
+    colors = {"green": "success", "orange": "warning", "red": "error"}
+    assert [colors[color] for color, message in shown if expected_text in message] == [level]
 
 
 def test_replacing_a_list_returns_what_was_armed_with_it_to_draft(site: Site, browser: Browse) -> None:

@@ -1,4 +1,4 @@
-"""Audiences in a real browser, by keyboard: build, count, sample, save, upload a list with bad lines, download these."""
+"""Audiences in a real browser, by keyboard: build, count, sample, save, upload bad lines, download these."""
 
 from __future__ import annotations
 
