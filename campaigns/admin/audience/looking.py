@@ -80,9 +80,14 @@ def look_at(audience: Audience) -> dict[str, Any]:
         "sampled": reach.sampled,
         "looked_at": seen.looked_at,
         "nowhere": seen.nowhere,
-        "channels": [_line(channel, seen.looked_at) for channel in seen.channels],
+        "channels": [_line(channel, seen.looked_at) for channel in sorted(seen.channels, key=_place)],
         "sample": some_of(audience, reach, EXAMPLES),
     }
+
+
+def _place(channel: reachable.ChannelReach) -> int:
+    names = list(CHANNEL_LABELS)
+    return names.index(channel.channel) if channel.channel in names else len(names)
 
 
 def _size(reach: Reach) -> str:
