@@ -48,8 +48,8 @@ class Reach:
 
 
 def reach_of(audience: Audience, *, sample: int = SAMPLED, ms: int = COUNT_MS) -> Reach:
-    """Count the audience and sample `sample` of its recipients. Takes at most `ms`, TENANT_MS and two times SAMPLE_MS. Raises
-    InvalidInput for a wrong filter."""
+    """Count the audience and sample `sample` of its recipients. Takes at most `ms`, TENANT_MS and two times SAMPLE_MS.
+    Raises InvalidInput for a wrong filter."""
     if audience.is_topic:
         return Reach(None)
     sql, params = matching(audience)
