@@ -63,7 +63,8 @@ class UploadViews(_Base):
     def _looked_at(self, request: HttpRequest) -> Audience | None:
         """The stored audience that the request names, which a viewer may see too; else one of the written filter."""
         if pk := parse_id(request.POST.get("audience")):
-            return get_object_or_404(self.get_queryset(request), pk=pk)
+            stored: Audience = get_object_or_404(self.get_queryset(request), pk=pk)
+            return stored
         tenant = self._tenant(request, request.POST)
         return None if tenant is None else segment(tenant.pk, _parsed(request.POST.get("filter", "")))
 

@@ -187,7 +187,7 @@ def test_the_page_of_an_audience_shows_how_far_its_list_is(site: Site, browser: 
     change = reverse("admin:campaigns_audience_change", args=[member_list.pk])
     Import.objects.update(rows=7_000)
     waiting = ben.get(change)
-    assert "large.csv is being read: 7,000 rows so far" in text(waiting)
+    assert "large.csv is being read 7,000 rows so far" in text(waiting)
     assert b'http-equiv="refresh"' in waiting.content and b"<progress" in waiting.content
     upload = reverse("admin:campaigns_audience_upload", args=[member_list.pk])
     assert "still being loaded" in text(ben.post(upload, upload=SimpleUploadedFile("other.csv", b"bob\n")))
