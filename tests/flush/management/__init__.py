@@ -1,0 +1,1 @@
+"""The command that replaces Django's `flush`."""
