@@ -8,8 +8,9 @@ STAMP := $(VENV)/.installed
 DEMO_RECIPIENTS ?= 50000
 EXIT ?=
 ARGS ?=
-# test processes, each with its own PostgreSQL and Valkey; 0: pytest itself runs the tests, for a debugger
-PROCESSES ?= 2
+# test processes, each with its own PostgreSQL and Valkey; 0: pytest itself runs the tests, for a debugger. More than a
+# machine of two cores has: many tests wait
+PROCESSES ?= 3
 
 # a production-like environment, so that `check --deploy` checks what will be deployed
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
@@ -28,7 +29,7 @@ demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; 
 up: $(STAMP)  ## Start everything without the demo, until Ctrl-C
 	@$(RUN) -m notifier.local up
 
-test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PROCESSES=2)
+test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PROCESSES=3)
 	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadscope $(ARGS)
 
 bench: $(STAMP) $(BENCH_STAMP)  ## Measure the speed beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
