@@ -53,6 +53,11 @@ class Options:
         return min(self.largest, 20_000)
 
     @property
+    def platform_turns(self) -> int:
+        """Campaigns to each platform, by turns with those to FCM: a slow minute of the machine meets both."""
+        return 1 if self.short else 2
+
+    @property
     def mail_size(self) -> int:
         return min(self.largest, 100_000)
 

@@ -16,8 +16,6 @@ from bench.tenants import BenchTenant
 from notifier.local.console import Say
 
 FCM = "fcm"
-#: campaigns to each platform, by turns: a slow minute of the machine meets both
-TURNS = 2
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class PlatformTenants:
 class PlatformBench:
     """`run()` measures one platform at one sink. `problems` holds what was wrong."""
 
-    def __init__(self, site: BenchSite, tenants: PlatformTenants, sink: Sink, say: Say) -> None:
-        self.site, self.tenants, self.sink, self.say = site, tenants, sink, say
+    def __init__(self, site: BenchSite, tenants: PlatformTenants, sink: Sink, say: Say, turns: int) -> None:
+        self.site, self.tenants, self.sink, self.say, self.turns = site, tenants, sink, say, turns
         self.problems: list[str] = []
 
     def run(self) -> dict[str, Any]:
@@ -44,13 +42,13 @@ class PlatformBench:
         campaign.send(self.site, campaign.arm(self.site, self.tenants.warm, f"warm {platform}"), self.sink.messages)
         runs: dict[str, list[CampaignRun]] = {FCM: [], platform: []}
         sink_us: dict[str, float] = dict.fromkeys(runs, 0.0)
-        for turn in range(TURNS):
+        for turn in range(self.turns):
             for name, tenant in ((FCM, self.tenants.fcm), (platform, self.tenants.measured)):
                 self.site.vacuum()
                 armed = campaign.arm(self.site, tenant, f"{platform} beside fcm, {name} {turn}")
                 before = self.sink.cpu_seconds
                 run = campaign.send(self.site, armed, self.sink.messages)
-                sink_us[name] += (self.sink.cpu_seconds - before) * 1e6 / tenant.size / TURNS
+                sink_us[name] += (self.sink.cpu_seconds - before) * 1e6 / tenant.size / self.turns
                 runs[name].append(run)
                 self.problems += [f"{platform}, {name}: {problem}" for problem in disagreements(run)]
                 self.say(name, f"{tenant.size:,}: {run.per_s:,.0f}/s, {run.cpu_us:.1f} µs, arm {armed.per_s:,.0f}/s")

@@ -201,7 +201,8 @@ class Bench:
             if kind is Caddy:
                 continue  # it answers only for FCM
             with self._listening(Nghttpd(self.address, tokens) if kind is Nghttpd else kind(self.address)) as sink:
-                bench = PlatformBench(self.site, PlatformTenants(platform, measured, fcm, warm), sink, self.say)
+                tenants = PlatformTenants(platform, measured, fcm, warm)
+                bench = PlatformBench(self.site, tenants, sink, self.say, self.options.platform_turns)
                 by_sink[sink.name] = figures = bench.run()
             self.record.problems += bench.problems
             self.say(platform, f"{sink.name}: {figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
