@@ -1,4 +1,4 @@
-"""Deletes the rows of the tables that have any, in one statement."""
+"""Empties the tables that have rows, in one statement."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ SMALL = 256 * 1024
 #: a role that may skip triggers and foreign keys; notifier.local.servers.roles grants it to the servers of tests
 _MAY_SKIP_TRIGGERS = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
 
-# The lock waits for transactions of other processes that still write. A table without a page has no rows.
-_DELETE = f"""
+# The lock waits for transactions of other processes that still write. A table without a page has no rows. A truncated
+# table is as one that is new, also for the planner; but a table to which foreign keys point is truncated only together
+# with all that point to it, so its rows are deleted.
+_EMPTY = f"""
 DO $$
 DECLARE
   target text;
+  truncated text[] := '{{}}';
   tables text[] := (
     SELECT array_agg(oid::regclass::text) FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ('{{{",".join(KEPT)}}}')
@@ -28,8 +31,14 @@ BEGIN
   PERFORM set_config('session_replication_role', 'replica', true);
   EXECUTE 'LOCK TABLE ' || array_to_string(tables, ', ') || ' IN EXCLUSIVE MODE';
   FOREACH target IN ARRAY tables LOOP
-    IF pg_relation_size(target) > 0 THEN EXECUTE 'DELETE FROM ONLY ' || target; END IF;
+    CONTINUE WHEN pg_relation_size(target) = 0;
+    IF EXISTS (SELECT FROM pg_constraint WHERE confrelid = target::regclass) THEN
+      EXECUTE 'DELETE FROM ' || target;
+    ELSE
+      truncated := truncated || target;
+    END IF;
   END LOOP;
+  IF truncated <> '{{}}' THEN EXECUTE 'TRUNCATE ' || array_to_string(truncated, ', '); END IF;
 END $$
 """
 _LARGE = """
@@ -46,7 +55,7 @@ class Command(flush.Command):
             cursor.execute(_MAY_SKIP_TRIGGERS)
             if cursor.fetchone() != (True,):
                 return super().handle(**options)
-            cursor.execute(_DELETE)
+            cursor.execute(_EMPTY)
             cursor.execute(_LARGE, [SMALL, list(KEPT)])
             large = [table for (table,) in cursor.fetchall()]
             if large:
