@@ -11,7 +11,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import category
-        from campaigns.admin import template_uses
+        from campaigns.admin import home_sent, template_uses
         from campaigns.arming import email_page
         from campaigns.edit import uploads
         from campaigns.lifecycle.digest_items import digest_items
@@ -34,6 +34,7 @@ class CampaignsConfig(AppConfig):
         sent.register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
+        home_sent.register_cards()
         register_campaign_emails(email_page.render_email)
         add_use_finder(category.campaigns_using)
         register_use_finder(template_uses.campaigns_using)

@@ -13,17 +13,26 @@ from django.http import HttpRequest
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from campaigns.admin.first_steps import first_steps
 from campaigns.models import Campaign, Schedule, Shard
 from campaigns.report import results
 from campaigns.states import State
 from notifier.models import Notification
 from notifier.vocabulary.ids import id_floor
 from tenants.admin.base import visible_rows
+from tenants.admin.home import Card, register_card
 from tenants.admin.plots import Axis, PlotText, Series, bar_plot
 
 DAYS = 7
 #: rows of a card
 SHOWN = 5
+
+
+def register_cards() -> None:
+    register_card(Card("first-steps", 5, "admin/campaigns/home/first_steps.html", first_steps, wide=True))
+    register_card(Card("sent", 15, "admin/campaigns/home/sent.html", sent, wide=True))
+    register_card(Card("leaving", 20, "admin/campaigns/home/leaving.html", leaving))
+    register_card(Card("planned", 30, "admin/campaigns/home/planned.html", planned))
 
 
 def sent(request: HttpRequest) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ from tenants.admin.home import Card, register_card
 SHOWN, COUNTED = 6, 10_000
 
 
-def register_cards() -> None:
+def register() -> None:
     register_card(Card("waiting", 30, "admin/notifier/home/waiting.html", waiting))
     register_card(Card("providers", 60, "admin/notifier/home/providers.html", providers))
     register_card(Card("dead-letters", 65, "admin/notifier/home/dead_letters.html", dead_letters))
@@ -28,7 +28,10 @@ def waiting(request: HttpRequest) -> Mapping[str, Any] | None:
     """Single messages that are due and wait for a worker. The index of the claim answers it."""
     accounts = list(visible_rows(ProviderAccount.objects.all(), request).values_list("pk", flat=True)[:200])
     due = Delivery.objects.filter(
-        channel__in=list(channels()), account_id__in=accounts, status=Status.QUEUED, queue_position=QueuePosition.HAS_TURN
+        channel__in=list(channels()),
+        account_id__in=accounts,
+        status=Status.QUEUED,
+        queue_position=QueuePosition.HAS_TURN,
     ).order_by()
     rows = list(due.values_list("due_at", flat=True)[: COUNTED + 1])
     if not rows:
