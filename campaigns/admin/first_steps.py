@@ -34,9 +34,7 @@ def first_steps(request: HttpRequest) -> Mapping[str, Any] | None:
             request,
             Recipient,
             _("Add yourself"),
-            _(
-                "A recipient with your own email address, phone number or device. You will send yourself the first copy."
-            ),
+            _("A recipient with your own email address, phone number or device, who gets the first copy."),
         ),
         _step(
             request,

@@ -64,7 +64,7 @@ def test_what_is_planned_is_shown_with_its_time(site: Site, log_in: LogIn) -> No
 def test_messages_that_were_given_up_are_counted_until_they_are_sent_again(site: Site, log_in: LogIn) -> None:
     browser = log_in(site.people.ana)
     assert "messages whose attempts are used up" in home(browser)
-    assert f"sandbox {'zebra'}" in home(browser)
+    assert "sandbox zebra" in home(browser)
     DeadLetter.objects.update(redriven_at=datetime.now(UTC))
     assert "messages whose attempts are used up" not in home(browser)
 
