@@ -20,6 +20,31 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Make `shown` show what `fresh` shows. Nodes of the same kind stay: a press that has begun, the focus, and a time that
+ * is half entered survive. */
+function update(shown, fresh) {
+  const before = [...shown.childNodes], after = [...fresh.childNodes];
+  for (const extra of before.slice(after.length)) extra.remove();
+  after.forEach((next, index) => {
+    const node = before[index];
+    if (!node) shown.append(next);
+    else if (node.nodeName !== next.nodeName || node.dataset?.name !== next.dataset?.name) node.replaceWith(next);
+    else if (node.nodeType === Node.TEXT_NODE) node.data = next.data;
+    else updateElement(node, next);
+  });
+}
+
+function updateElement(node, next) {
+  const typed = ["time", "date"].includes(next.type);
+  // the attribute holds the stored value, the property what the person entered
+  if (typed && node.getAttribute("value") === next.getAttribute("value")) return;
+  for (const { name } of [...node.attributes]) if (!next.hasAttribute(name)) node.removeAttribute(name);
+  for (const { name, value } of next.attributes) node.setAttribute(name, value);
+  update(node, next);
+  if (next.nodeName === "SELECT" || typed) node.value = next.value;
+  if (next.type === "checkbox") node.checked = next.checked;
+}
+
 /** The recipient's choice for a category after one switch: true and false where the recipient said so; undefined for no
  * choice. A switch as the category has it by default is no choice, because a default is no consent. */
 export function choiceAfter(category, before, everyChannel, name, on) {
@@ -37,7 +62,7 @@ export function choiceAfter(category, before, everyChannel, name, on) {
 
 class NotifierPreferences extends HTMLElement {
   static observedAttributes = ["token", "lang", "read-only"];
-  #token = null; #got = null; #ui = {}; #queue = Promise.resolve(); #connected = false;
+  #token = null; #got = null; #ui = {}; #queue = Promise.resolve(); #waiting = 0; #connected = false;
 
   constructor() {
     super();
@@ -111,9 +136,13 @@ class NotifierPreferences extends HTMLElement {
   }
 
   /** Store a change: `values` gets the newest preferences. Changes leave one after another, in order. The preferences
-   * are read anew first: the person may have unsubscribed by a mail since the page was opened. */
+   * are read anew first: the person may have unsubscribed by a mail since the page was opened. The form shows what is
+   * stored after the last change that waits, so no later choice is shown as undone meanwhile. */
   #save(values) {
+    this.#waiting += 1;
+    this.#say("");
     this.#queue = this.#queue.then(async () => {
+      this.#waiting -= 1;
       try {
         this.#got = await this.#call("GET");
         const waiting = this.#unconfirmed();
@@ -121,10 +150,11 @@ class NotifierPreferences extends HTMLElement {
         const asked = [...this.#unconfirmed()].some((key) => !waiting.has(key));
         this.#say(asked ? this.#texts.asked : this.#texts.saved);
         this.dispatchEvent(new CustomEvent("preferences-saved", { bubbles: true, composed: true, detail: this.#got }));
+        if (!this.#waiting) this.#show(update);
       } catch (error) {
         this.#complain(error);
+        this.#show();
       }
-      this.#show();
     });
   }
 
@@ -145,15 +175,17 @@ class NotifierPreferences extends HTMLElement {
 
   // -- display --
 
-  #show() {
-    const { form } = this.#ui, got = this.#got;
-    // the same control is focused after the form was built anew
-    const focused = this.shadowRoot.activeElement?.dataset.name;
-    form.replaceChildren();
-    if (!got) return;
-    form.append(this.#channels(), ...this.#categories(), this.#quiet(), this.#snooze(), this.#language(), this.#all());
-    if (this.hasAttribute("read-only")) for (const each of form.querySelectorAll("input, select, button")) each.disabled = true;
-    if (focused) form.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus();
+  /** Show the preferences: on new controls, or on those of the form by `update`. */
+  #show(put = (form, fresh) => form.replaceChildren(...fresh.childNodes)) {
+    const { form } = this.#ui, fresh = make("div");
+    // the same control is focused after it was replaced
+    const focused = this.shadowRoot.activeElement, name = focused?.dataset.name;
+    if (this.#got) {
+      fresh.append(this.#channels(), ...this.#categories(), this.#quiet(), this.#snooze(), this.#language(), this.#all());
+    }
+    if (this.hasAttribute("read-only")) for (const each of fresh.querySelectorAll("input, select, button")) each.disabled = true;
+    put(form, fresh);
+    if (name && !focused.isConnected) form.querySelector(`[data-name="${CSS.escape(name)}"]`)?.focus();
   }
 
   #group(title, help, ...children) {
@@ -234,15 +266,16 @@ class NotifierPreferences extends HTMLElement {
   }
 
   #quiet() {
-    const texts = this.#texts, hours = this.#got.quiet_hours;
-    const [from, fromLabel] = this.#input("time", "quiet.from", texts.from, hours?.from ?? "");
-    const [until, untilLabel] = this.#input("time", "quiet.until", texts.until, hours?.until ?? "");
+    const texts = this.#texts, stored = this.#got.quiet_hours;
+    const [from, fromLabel] = this.#input("time", "quiet.from", texts.from, stored?.from ?? "");
+    const [until, untilLabel] = this.#input("time", "quiet.until", texts.until, stored?.until ?? "");
     const change = () => {
       const half = Boolean(from.value) !== Boolean(until.value), same = from.value && from.value === until.value;
       for (const each of [from, until]) each.removeAttribute("aria-invalid");
       if (half) return this.#say(texts.quietWrong); // no error yet: the other time may come next
       if (same) return this.#mark(until, texts.quietWrong);
-      this.#save(() => ({ quiet_hours: from.value ? { from: from.value, until: until.value } : null }));
+      const hours = from.value ? { from: from.value, until: until.value } : null;
+      this.#save(() => ({ quiet_hours: hours }));
     };
     for (const each of [from, until]) each.addEventListener("change", change);
     return this.#group(texts.quiet, texts.quietHelp, make("div", { class: "row" }, fromLabel, untilLabel));
@@ -273,8 +306,11 @@ class NotifierPreferences extends HTMLElement {
 
   #all() {
     const texts = this.#texts, off = this.#got.everything_off;
-    const button = make("button", { type: "button", "data-name": "all" }, off ? texts.again : texts.none);
-    button.addEventListener("click", () => this.#save(() => ({ everything_off: !off })));
+    const button = make("button", { type: "button", "data-name": "all", "data-off": off }, off ? texts.again : texts.none);
+    button.addEventListener("click", () => {
+      const everything_off = button.dataset.off !== "true";
+      this.#save(() => ({ everything_off }));
+    });
     return this.#group(texts.none, off ? texts.off : texts.noneHelp, button);
   }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from inbox.http.demo_page import demo_link
 from notifier.models import Delivery
@@ -64,6 +64,35 @@ def test_each_choice_is_stored_at_once_and_the_focus_stays(page: Page, dora: Rec
     assert (row.categories_off, row.categories_on, row.preferred_channels) == ([], [], {"": "in_app"})
     assert (f"{row.quiet_from:%H:%M}", f"{row.quiet_until:%H:%M}", row.everything_off) == ("22:00", "07:00", True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_a_person_does_meanwhile_survives_the_storing_of_a_change(page: Page, dora: Recipient) -> None:
+    held: list[Route] = []
+    page.route("**/v1/inbox/preferences", lambda route: hold_first_change(route, held))
+    with page.expect_request(lambda request: request.method == "PUT"):
+        element(page).get_by_label("Preferred channel").first.select_option("in_app")
+    element(page).get_by_label("From").fill("22:00")
+    button = element(page).get_by_role("button", name="Unsubscribe from all")
+    button.hover()
+    page.mouse.down()
+    held[0].continue_()
+    saved(page)
+    expect(element(page).get_by_label("From")).to_have_value("22:00")
+    page.mouse.up()
+    expect(element(page).get_by_role("button", name="Get messages again")).to_be_focused()
+    element(page).get_by_label("Until", exact=True).fill("07:00")
+    element(page).get_by_role("button", name="Get messages again").click()
+    expect(button).to_be_focused()
+    row = stored(dora)
+    assert (row.preferred_channels, f"{row.quiet_from:%H:%M}", row.everything_off) == ({"": "in_app"}, "22:00", False)
+
+
+def hold_first_change(route: Route, held: list[Route]) -> None:
+    """Keep the first PUT for the test to send on; send every other request on."""
+    if route.request.method == "PUT" and not held:
+        held.append(route)
+    else:
+        route.continue_()
 
 
 def test_a_subject_with_double_opt_in_waits_for_the_mail(page: Page, dora: Recipient) -> None:
