@@ -37,7 +37,7 @@ def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: Ma
 
     with scripted_server(running.folder, *[one_at_a_time] * 4) as server:
         client = make_client(running.ca)
-        batch = client.send_batch(head(server.origin, timeout=3.0), RequestRows([b"%d" % i for i in range(2_000)]))
+        batch = client.send_batch(head(server.origin, timeout=30.0), RequestRows([b"%d" % i for i in range(2_000)]))
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
         batch.withdraw()
@@ -85,7 +85,7 @@ def test_withdrawing_one_batch_leaves_the_others_alone(
 
 def test_withdrawing_reaches_requests_that_libcurl_holds(running: Sandbox, tmp_path: Path) -> None:
     with servers.nginx(tmp_path, running.folder, "limit_rate 1;", protocol="") as origin:
-        batch = AutoClient(running.ca).send_batch(head(origin, timeout=1.0), RequestRows([b"x"] * 2_000))
+        batch = AutoClient(running.ca).send_batch(head(origin, timeout=4.0), RequestRows([b"x"] * 2_000))
         time.sleep(0.3)
         batch.withdraw()
         received: list[object] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 
 import pytest
 
@@ -142,17 +141,18 @@ def test_a_listener_that_never_completes_the_tls_handshake_is_given_up(running: 
 
 def test_a_connection_that_falls_silent_is_pinged_and_then_closed(running: Sandbox) -> None:
     times = Times(ping_busy=0.1, ping_timeout=0.3)
-    pinged = threading.Event()
+    pinged, given_up = threading.Event(), threading.Event()
 
     def falls_silent(connection: ServerConnection) -> None:
         connection.send(settings())
         connection.read_requests(1)
         connection.until(lambda _: any(kind == f.PING for kind, *_ in connection.reader.control))
         pinged.set()
-        time.sleep(5)
+        given_up.wait(60)
 
     with scripted_server(running.folder, falls_silent) as server:
-        (answer,) = answers(Http2Client(running.ca, times=times), many(server.origin, 1, timeout=4))
+        (answer,) = answers(Http2Client(running.ca, times=times), many(server.origin, 1, timeout=30))
+        given_up.set()
         assert pinged.is_set()
         assert isinstance(answer, TransportError) and answer.begun and "silent" in answer.detail
 

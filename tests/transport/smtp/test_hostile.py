@@ -297,7 +297,7 @@ def test_messages_that_wait_behind_others_of_a_slow_server_are_not_given_up(
         talk.greet(*offers)
         talk.take_messages(say=say_slowly)
 
-    answers = send_soon(serve(script), timeout=1.0, connections="1")  # 12 messages take 3.6 s
+    answers = send_soon(serve(script), timeout=2.0, connections="1")  # 12 messages take 3.6 s
     assert [answer for _, answer in answers] == [200] * len(RECIPIENTS)
 
 
