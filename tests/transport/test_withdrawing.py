@@ -41,17 +41,18 @@ def test_requests_that_have_not_begun_when_withdrawn_never_begin(make_client: Ma
         until(lambda: len(server.taken) >= 4)
         time.sleep(0.2)
         batch.withdraw()
-        begun = len(server.taken)
-        received = dict(batch.take(2))
-        withdrawn = [index for index, answer in received.items() if answer == WITHDRAWN]
-        time.sleep(0.3)
-        assert len(server.taken) == begun
+        received: dict[int, object] = {}
+        # the server answers nothing now; libcurl has up to 400 of the others
+        while sum(answer == WITHDRAWN for answer in received.values()) < 1_500:
+            answers = batch.take(60)
+            assert answers
+            received |= dict(answers)
         go_on.set()
         while batch.left:
             received |= dict(batch.take(10))
-        assert len(withdrawn) >= 2_000 - 2 * begun - 400
+        withdrawn = [index for index, answer in received.items() if answer == WITHDRAWN]
         assert not {str(index) for index in withdrawn} & set(server.taken)
-        assert sum(answer == WITHDRAWN for answer in received.values()) + len(server.taken) == 2_000
+        assert len(withdrawn) + len(server.taken) == 2_000
 
 
 def test_a_batch_withdrawn_before_any_connection_is_open_never_begins(
