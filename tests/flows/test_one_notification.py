@@ -71,7 +71,7 @@ def test_a_retried_post_sends_once(tenant: Tenant, sandbox: Sandbox, ann: str) -
 
 
 def test_a_scheduled_notification_leaves_at_its_time_and_not_before(tenant: Tenant, sandbox: Sandbox, ann: str) -> None:
-    due = datetime.now(UTC) + timedelta(seconds=3)
+    due = datetime.now(UTC) + timedelta(seconds=6)
     sent = tenant.send("ann", "order", data={"order": "A-7"}, send_at=due.isoformat())
     assert set(tenant.statuses(sent).values()) == {"queued"}
     tenant.wait_until_final(sent)
@@ -79,7 +79,7 @@ def test_a_scheduled_notification_leaves_at_its_time_and_not_before(tenant: Tena
 
 
 def test_an_opt_out_holds_for_a_notification_scheduled_before_it(tenant: Tenant, sandbox: Sandbox, ann: str) -> None:
-    sent = tenant.send("ann", "offer", send_at=in_seconds(3))
+    sent = tenant.send("ann", "offer", send_at=in_seconds(6))
     tenant.opt_out("ann")
     assert tenant.wait_until_final(sent) == {"push": "suppressed", "in_app": "suppressed"}
     assert sandbox.addresses(tenant.tag) == {}
@@ -89,7 +89,7 @@ def test_an_opt_out_holds_for_a_notification_scheduled_before_it(tenant: Tenant,
 def test_nothing_leaves_after_not_after(tenant: Tenant, sandbox: Sandbox) -> None:
     tenant.person("bob", f"{tenant.tag}bob-unavailable")
     tenant.publish("order", "order-updates")
-    sent = tenant.send("bob", "order", channels=["push"], not_after=in_seconds(4))
+    sent = tenant.send("bob", "order", channels=["push"], not_after=in_seconds(8))
     assert tenant.wait_until_final(sent) == {"push": "expired"}
     requests = sandbox.requests()
     assert requests >= 1
