@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifier.admin.composer.parts import name_in_words
-from notifier.admin.composer.variables import data_paths, placeholders
+from notifier.admin.composer.variables import data_paths, placeholder, placeholders
 from notifier.channels import channels
 from notifier.channels.base import UNREAD
 from notifier.delivery.content import templates
@@ -148,7 +148,7 @@ def _rendered(request: PreviewRequest, locale: str, person: Person) -> tuple[dic
         parts = publication.compiled.render(Locale(request.channel, default), variables, request.tenant.content_rules)
     for part in kind.file_parts.intersection(parts):
         parts[part] = file_names(parts[part])
-    filled = [path for path in data_paths(paths) if _lookup(request.data, path) is None]
+    filled = [path for path in data_paths(paths) if _lookup(request.data, path) in (None, placeholder(path))]
     return parts, filled
 
 

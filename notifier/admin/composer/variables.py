@@ -57,16 +57,20 @@ def placeholders(paths: Iterable[str], given: Mapping[str, Any]) -> dict[str, An
     return values
 
 
+def placeholder(path: str) -> str:
+    return f"‹{path}›"
+
+
 def _fill(values: dict[str, Any], keys: list[str], path: str) -> None:
     key = keys[0]
     if not key.replace("_", "").replace("-", "").isalnum():
         return  # an index or a computed name: no text can stand there
     if len(keys) == 1:
-        values.setdefault(key, f"‹{path}›")
+        values.setdefault(key, placeholder(path))
         return
     inner = values.get(key)
     if key in values and not isinstance(inner, dict):
-        if inner != f"‹{key}›":
+        if inner != placeholder(key):
             return
         inner = None  # made by an earlier path
     values[key] = dict(inner or {})
