@@ -12,6 +12,7 @@ class Composer {
     this.texts = root.querySelector(".composer__texts").dataset;
     this.variables = JSON.parse(root.querySelector("#composer-variables").textContent);
     this.editors = new Map();
+    this.uploads = new WeakMap();
     this.asked = 0;
     root.classList.add("is-live");
     this.listen();
@@ -34,6 +35,11 @@ class Composer {
       if (event.target.name !== "preview_data") dirty = true;
       this.later();
     });
+    this.root.addEventListener("change", (event) => {
+      if (event.target.type !== "file") return;
+      event.stopPropagation(); // the theme's listener expects a field of the theme beside it
+      this.uploads.get(event.target)?.();
+    }, true);
     this.root.addEventListener("click", (event) => {
       const tab = event.target.closest("[role=tab]");
       if (!tab) return;
@@ -189,7 +195,7 @@ class Composer {
       const place = document.createElement("div");
       place.append(label, " ", status);
       field.closest(".n-field").append(place);
-      file.addEventListener("change", () => this.upload(file, field, status));
+      this.uploads.set(file, () => this.upload(file, field, status));
     }
   }
 

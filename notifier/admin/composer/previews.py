@@ -88,6 +88,7 @@ class Preview:
     rows: Mapping[str, Any] = field(default_factory=dict)
     segments: Segments | None = None
     is_silent: bool = False
+    is_empty: bool = False
     rule: str = ""
     rule_detail: str = ""
     mistake: NotifierError | None = None
@@ -110,6 +111,8 @@ def preview(request: PreviewRequest) -> Preview | None:
         "channel": request.channel, "label": name_in_words(request.channel), "look": kind.look, "locale": locale,
         "own_locale": own, "person": person, "is_sample": request.person is None,
     }  # fmt: skip
+    if not any(by_locale[locale].values()):
+        return Preview(**common, is_empty=True)
     if request.person is not None:
         common["rule"], common["rule_detail"] = _rule_in_words(request, person)
     try:
