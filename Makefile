@@ -20,7 +20,7 @@ DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e
 BENCH_STAMP := $(VENV)/.installed-bench
 NODE_PEERS := bench/peers/node
 
-.PHONY: demo up test bench check fix lock clean help
+.PHONY: demo up test bench screenshots messages check fix lock clean help
 .DEFAULT_GOAL := help
 
 demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; EXIT=1 stops at the end)
@@ -34,6 +34,13 @@ test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PRO
 
 bench: $(STAMP) $(BENCH_STAMP)  ## Measure the speed beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
 	@$(RUN) -m bench
+
+screenshots: $(STAMP)  ## Start the demo and make the pictures of README.md and docs (needs chromium)
+	@$(RUN) -m tests.screenshots
+
+messages: $(STAMP)  ## Collect the admin's texts into locale/ and compile the catalogs (needs gettext)
+	$(RUN) manage.py makemessages --locale de --locale es --ignore '.venv' --ignore '.local' --ignore 'tests' --no-wrap --no-location --no-obsolete
+	$(RUN) manage.py compilemessages --ignore '.venv'
 
 check: $(STAMP)  ## Check lint, format, types, import directions, migrations and deployment; needs no server
 	$(VENV)/bin/ruff check .

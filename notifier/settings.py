@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "notifier.logs.RequestLog",
     "notifier.web.disconnects.InterruptibleStatements",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "tenants.admin.language.AdminLanguage",
     "django.middleware.common.CommonMiddleware",
     # before any middleware that reads the body
     "notifier.web.admission.Admission",
@@ -168,6 +169,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 100_000
 
 LANGUAGE_CODE = "en"
+#: of the admin; the catalogs are in locale/
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "notifier.formats"

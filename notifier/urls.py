@@ -9,6 +9,7 @@ from django.urls import include, path
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from notifier.api.framework.errors import Problem, current_problem, problem_response
 from notifier.api.framework.guard import PREFIX
@@ -63,6 +64,7 @@ urlpatterns = [
     path(f"{tracked_link.CLICK}<str:token>/<str:delivery>", tracking.click),
     path(f"{tracked_link.OPEN}<str:token>", tracking.opened),
     path(f"{tracked_link.OPEN}<str:token>/<str:delivery>", tracking.opened),
+    path("admin/language", set_language, name="set_language"),
     path("admin/", admin_site.urls),
     path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),

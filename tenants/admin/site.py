@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
@@ -90,7 +91,8 @@ class NotifierAdminSite(AdminSite):
         """With the main menu."""
         context = super().each_context(request)
         apps = context["available_apps"]
-        return {**context, "navigation": navigation(apps, self._registry, request.path, reverse("admin:index"))}
+        menu = navigation(apps, self._registry, request.path, reverse("admin:index"))
+        return {**context, "navigation": menu, "languages": settings.LANGUAGES}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Pages by task instead of by Python package; the pages of one package when `app_label` names it."""

@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from notifier.channels.links import check_scheme
 from notifier.channels.names import check_channel_names
@@ -32,10 +33,6 @@ from tenants.people import fields as checks
 SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
 
 
-SETTINGS = (
-    *("name", "slug", "default_locale", "timezone", "link_schemes", "sms_segments", "sms_transliterate"),
-    *("opt_in", "send_windows", "tracking", "sandbox", "active", "id", "created_at"),
-)
 #: a form that leaves these out keeps their values
 KEPT_IF_EMPTY = ("opt_in", "approval", "approval_above", "confirm_above")
 
@@ -97,18 +94,20 @@ class TenantAdmin(TenantModelAdmin):
     search_fields = ("name", "slug")
     ordering = ("name",)
     fieldsets = (
-        (None, {"fields": SETTINGS}),
+        (None, {"fields": ("name", "slug", "default_locale", "timezone")}),
+        (_("Look"), {"fields": ("brand_color", "logo_url"), "description": _("Of the pages that recipients see.")}),
+        (_("Before GO"), {"fields": ("approval", "approval_above", "require_test_copy", "confirm_above")}),
+        (_("Consent and hours"), {"fields": ("opt_in", "send_windows", "tracking")}),
+        (_("Content"), {"fields": ("link_schemes", "sms_segments", "sms_transliterate")}),
         (
-            "Before GO",
-            {"fields": ("approval", "approval_above", "require_test_copy", "confirm_above")},
-        ),
-        (
-            "Preferences page",
+            _("Preferences page"),
             {
-                "fields": ("brand_color", "logo_url", *page_texts.FIELDS),
-                "description": "Your own texts, above and below the choices; empty: the page's own. Plain text.",
+                "fields": page_texts.FIELDS,
+                "description": _("Your own texts, above and below the choices; empty: the page's own. Plain text."),
+                "classes": ["collapse"],
             },
         ),
+        (_("Operation"), {"fields": ("sandbox", "active", "id", "created_at")}),
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
