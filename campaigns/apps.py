@@ -12,7 +12,7 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import category
         from campaigns.admin import home_sent, template_uses
-        from campaigns.arming import email_page
+        from campaigns.arming import corrections, email_page
         from campaigns.edit import uploads
         from campaigns.lifecycle.digest_items import digest_items
         from campaigns.lifecycle.policies import policies
@@ -22,7 +22,7 @@ class CampaignsConfig(AppConfig):
         from notifier.admin import sent
         from notifier.admin.composer.uses import register_use_finder
         from notifier.channels import channels
-        from notifier.delivery import recheck
+        from notifier.delivery import messages, recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
         from tenants.categories import add_use_finder
@@ -43,6 +43,7 @@ class CampaignsConfig(AppConfig):
         # the package of imports does not know the channels, which a row of consents may name
         jobs.register_reader(Import.Kind.CONSENTS, lambda job, file: jobs.read_consents(job, file, channels()))
         recheck.register_policies(policies)
+        messages.register_replaced_keys(corrections.replaced_keys)
         register_campaign_lookup(digest_items)
         register_eraser("armed_messages", erase)
         register_eraser("schedules", personal.erase)

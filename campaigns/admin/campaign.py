@@ -13,7 +13,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from campaigns.admin.audience import report_upload
-from campaigns.admin.charts import sparkline
 from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
 from campaigns.admin.controls import ControlViews, buttons
 from campaigns.admin.explain import ExplainView
@@ -21,6 +20,7 @@ from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
 from campaigns.admin.left_out import LeftOutView
 from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
 from campaigns.admin.page import actor, change_url
+from campaigns.admin.report import ReportViews, report_panel
 from campaigns.admin.workflow import Workflow
 from campaigns.audience import count_recipients, loading, topic_of
 from campaigns.edit import campaigns, drafts, uploads
@@ -49,7 +49,7 @@ STATE_TEXTS = {
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, TenantModelAdmin):
+class CampaignAdmin(ReportViews, Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, TenantModelAdmin):
     group = "Campaigns"
     icon = "campaign"
     rank = 10
@@ -203,8 +203,7 @@ class CampaignAdmin(Workflow, ControlViews, ChecklistViews, ExplainView, LeftOut
         if state in (State.ARMED, State.LAUNCHING):
             panel["preflight"] = preflight(campaign, read_seconds(request.GET.get("seconds")))
         if campaign.launched_at is not None and state not in MOVING:
-            report = results.results(campaign)
-            panel |= {"report": report, "table": results.table(report), "curve": sparkline(report.throughput)}
+            panel |= report_panel(request, campaign)
         return panel
 
 

@@ -3,7 +3,7 @@ approve a campaign, `approvals`.
 
 notifier/urls.py takes `urlpatterns`. The views call `edit`, `lifecycle.controls`, `approval`, `preflight` and
 `report`; the shapes of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `approvals`,
-`rehearsal`, `audiences`, `schedules`.
+`rehearsal`, `reports`, `audiences`, `schedules`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from campaigns.api.audiences import AudienceMembersView, AudiencesView, Audience
 from campaigns.api.campaigns import CampaignResultsView, CampaignsView, CampaignView
 from campaigns.api.explain import ExplainCampaignView
 from campaigns.api.rehearsal import CampaignPreflightView, CampaignRehearseView, CampaignTestView
+from campaigns.api.reports import CampaignCorrectView, CampaignReportView
 from campaigns.api.variants import CampaignVariantsView, VariantResultsView
 from notifier.api.framework.paths import path
 
@@ -32,6 +33,8 @@ urlpatterns = [
     path("v1/campaigns/<id:campaign_id>/rehearse", CampaignRehearseView.as_view()),
     path("v1/campaigns/<id:campaign_id>/test", CampaignTestView.as_view()),
     path("v1/campaigns/<id:campaign_id>/explain", ExplainCampaignView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/report", CampaignReportView.as_view()),
+    path("v1/campaigns/<id:campaign_id>/correct", CampaignCorrectView.as_view()),
     path("v1/campaigns/<id:campaign_id>/results", CampaignResultsView.as_view()),
     path("v1/campaigns/<id:campaign_id>/variants", CampaignVariantsView.as_view()),
     path("v1/campaigns/<id:campaign_id>/variants/results", VariantResultsView.as_view()),

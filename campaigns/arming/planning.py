@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from campaigns.arming import ids
 from campaigns.arming.caps import caps_of_campaign
+from campaigns.arming.corrections import corrected_by
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.render_problems import RenderProblem, add_problem
 from campaigns.arming.waves import WaveSplit, clock_of, split_people
@@ -109,6 +110,7 @@ class CampaignPlanner:
         self.campaign, self.tenant = campaign, campaign.tenant
         self.rule = category_rule_of(campaign)
         self.caps = caps_of_campaign(campaign, self.rule)
+        self._corrected = corrected_by(campaign)
         self.started = campaign.armed_at
         #: two ranges had the same address, so other ranges may share addresses, too
         self.addresses_recur = False
@@ -135,6 +137,9 @@ class CampaignPlanner:
 
     def plan_into(self, range_plan: RangePlan, people: Iterable[Person], began: float, done: int = 0) -> None:
         """Add these recipients to the plan; `done` of the range are planned already."""
+        if self._corrected is not None:
+            people = list(people)
+            self._corrected.load([person.id for person in people])
         if self._clock is None:
             self._plan_people(range_plan, people, began, done)
         else:
@@ -165,6 +170,8 @@ class CampaignPlanner:
                 self._check_time(n, time.thread_time() - began)
             self._variables[PERSON] = person.variables()
             for entry in plan(person, self.rule, self.campaign.channels, None, has_account):
+                if self._corrected is not None and not self._corrected.got_it(entry.channel, entry.address.value):
+                    continue
                 if isinstance(entry, Suppressed):
                     self.suppress(range_plan, person, entry)
                 else:

@@ -51,10 +51,11 @@ class Report:
     is_counting: bool = False
 
 
-def report_of(campaign: Campaign) -> Report | None:
-    """The report. None of a large campaign whose first count is on its way."""
+def report_of(campaign: Campaign, small: int = SMALL) -> Report | None:
+    """The report. None of a large campaign whose first count is on its way. `small`: the most messages that are counted
+    in the request."""
     now = datetime.now(UTC)
-    if messages_of(campaign) <= SMALL:
+    if messages_of(campaign) <= small:
         return Report(count(campaign), now)
     row = CampaignReport.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).first()
     is_counting = _is_old(campaign, row, now) and _request(campaign, row, now)
@@ -97,10 +98,10 @@ def _accounts(campaign: Campaign, cells: list[Cell]) -> dict[str, Account]:
     return {str(pk): Account(name, provider) for pk, name, provider in rows.values_list("pk", "name", "provider")}
 
 
-def count_and_store(campaign_id: uuid.UUID) -> bool:
+def count_and_store(campaign_id: uuid.UUID, small: int = SMALL) -> bool:
     """The task. False when there is nothing to count, or when counting would slow down a campaign that leaves now."""
     campaign = Campaign.objects.filter(pk=campaign_id, launched_at__isnull=False).first()
-    if campaign is None or messages_of(campaign) <= SMALL or full_speed.is_active():
+    if campaign is None or messages_of(campaign) <= small or full_speed.is_active():
         return False
     began = time.monotonic()
     counted = count(campaign)

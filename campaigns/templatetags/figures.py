@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 
 from campaigns.report.reasons import reason_text
+from tenants.admin.plots.funnel import percent
 
 register = template.Library()
 
@@ -48,3 +49,9 @@ def words(value: str) -> str:
 def reason(value: str) -> str:
     """The reason of an outcome in words."""
     return reason_text(value)
+
+
+@register.filter
+def share(count: int, whole: int) -> str:
+    """3 of 12 -> 25.0 %; of nothing -> nothing."""
+    return percent(count, whole) if whole else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,15 +58,39 @@ def message_with(channel_name: str, envelope: Envelope, content: Mapping[str, An
     return kind.message(envelope, content)
 
 
+#: campaign, channel -> a function from an address to the collapse key of the message that is replaced; None where the
+#: campaign replaces nothing
+ReplacedKeys = Callable[[uuid.UUID, str], Callable[[str], str] | None]
+
+
+def _replace_nothing(campaign_id: uuid.UUID, channel_name: str) -> None:
+    return None
+
+
+_replaced_keys: ReplacedKeys = _replace_nothing
+
+
+def register_replaced_keys(find: ReplacedKeys) -> None:
+    """Campaigns register where the collapse keys of corrections come from."""
+    global _replaced_keys
+    _replaced_keys = find
+
+
+def replaced_keys(campaign_id: uuid.UUID | None, channel_name: str) -> Callable[[str], str] | None:
+    """The collapse keys of a campaign that corrects another one; None for all other messages."""
+    return None if campaign_id is None else _replaced_keys(campaign_id, channel_name)
+
+
 def envelope_of(row: Claimed) -> Envelope:
     """The envelope of a ledger row's message. The collapse key has no hyphens, so that it fits into Web Push's Topic of
     32 characters."""
+    keys = replaced_keys(row.campaign_id, row.channel)
     return Envelope(
         delivery_id=row.id,
         tenant_id=row.tenant_id,
         recipient_id=row.recipient_id,
         address=row.address,
-        collapse_key=row.id.hex,
+        collapse_key=row.id.hex if keys is None else keys(row.address.value),
         category=row.category,
         campaign_id=row.campaign_id,
         expires_in=expires_in(row.not_after),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
@@ -28,13 +27,6 @@ from tests.campaigns.conftest import Site, armed
 from tests.inbox.web import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def web(django_db_setup: None) -> Iterator[Web]:
-    server = Web()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

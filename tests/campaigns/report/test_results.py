@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from campaigns.admin.charts import sparkline
 from campaigns.report import times
 from campaigns.report.results import Totals
 from campaigns.report.times import Point, Times
@@ -54,15 +53,6 @@ def test_a_curve_never_has_more_points_than_are_drawn(last_ms: int) -> None:
 
 def test_a_short_curve_has_a_point_for_each_second() -> None:
     assert times.curve({100: 1, 900: 2, 2500: 5}) == [Point(0, 1, 3), Point(1, 1, 0), Point(2, 1, 5)]
-
-
-def test_a_sparkline_has_a_bar_for_each_point_and_no_inline_style() -> None:
-    svg = sparkline([Point(0, 1, 10), Point(1, 1, 0), Point(2, 1, 5)])
-    assert svg.count("<rect") == 3 and "style=" not in svg and "0–1 s: 10 messages" in svg
-
-
-def test_nothing_sent_draws_nothing() -> None:
-    assert sparkline([]) == ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ high (the campaign's range of ids, so that PostgreSQL opens one partition)."""
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 from django.db import connection
@@ -56,6 +58,38 @@ SELECT COALESCE(jsonb_object_agg(status, n), '{{}}'::jsonb),
 FROM (SELECT {_SENDING_ENDED_WITH} AS status, count(*) AS n, md5(string_agg(id::text, '' ORDER BY id)) AS digest
       FROM notifier_delivery WHERE campaign_id = %s GROUP BY 1) s
 """
+
+
+class FailedRow(NamedTuple):
+    """A message that failed, with the recipient's id at the tenant; without its address."""
+
+    id: uuid.UUID
+    external_id: str
+    channel: str
+    platform: str
+    status: int
+    reason: str
+    detail: str
+    settled_at: datetime | None
+
+
+_FAILED_PAGE = f"""
+SELECT d.id, COALESCE(r.external_id, ''), d.channel, d.platform, d.status, d.reason, d.detail, d.settled_at
+FROM (SELECT * FROM notifier_delivery
+      WHERE {_OF_CAMPAIGN} AND status IN ({Status.FAILED}, {Status.EXPIRED}, {Status.UNKNOWN})
+        AND (id > %(low)s OR %(first)s) ORDER BY id LIMIT %(limit)s) d
+LEFT JOIN tenants_recipient r ON r.id = d.recipient_id ORDER BY d.id
+"""
+
+
+def failed_page(
+    tenant_id: uuid.UUID, campaign_id: uuid.UUID, ids: tuple[uuid.UUID, uuid.UUID], limit: int, *, with_first: bool
+) -> list[FailedRow]:
+    """The failed messages after the first of these ids (`with_first`: and with it), in the order of their ids."""
+    values = {"tenant": tenant_id, "campaign": campaign_id, "low": ids[0], "high": ids[1]}
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED_PAGE, {**values, "limit": limit, "first": with_first})
+        return [FailedRow._make(row) for row in cursor.fetchall()]
 
 
 def count_and_hash(campaign_id: uuid.UUID) -> tuple[dict[str, int], str]:

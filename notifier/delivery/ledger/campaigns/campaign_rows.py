@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from notifier.delivery.infra import bulk
-from notifier.vocabulary.status import Lane, QueuePosition, Reason, Status
+from notifier.vocabulary.status import TAKEN, Lane, QueuePosition, Reason, Status
 
 #: the ids of one campaign's rows: the first, and the end, which is exclusive
 IdRange = tuple[uuid.UUID, uuid.UUID]
@@ -87,6 +87,21 @@ def delete_armed(campaign_id: uuid.UUID, ids: IdRange) -> None:
     """Remove the rows of an earlier arming; only ever before the first GO."""
     with connection.cursor() as cursor:
         cursor.execute(_DELETE_ARMED, [campaign_id, *ids])
+
+
+_ARRIVED = f"""
+SELECT replace(id::text, '-', '') FROM notifier_delivery
+WHERE recipient_id = ANY(%s) AND campaign_id = %s AND id >= %s AND id < %s
+  AND status IN ({", ".join(str(int(s)) for s in TAKEN if s is not Status.BOUNCED)})
+"""
+
+
+def ids_that_arrived(campaign_id: uuid.UUID, ids: IdRange, recipients: Sequence[uuid.UUID]) -> set[str]:
+    """The ids (hexadecimal digits) of the messages of these recipients that a provider took, and that did not come
+    back. The index on the recipient finds them."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_ARRIVED, [list(recipients), campaign_id, *ids])
+        return {row[0] for row in cursor.fetchall()}
 
 
 # ---- unfinished rows -----------------------------------------------------------------------------------------------
