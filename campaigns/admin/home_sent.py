@@ -48,14 +48,17 @@ def sent(request: HttpRequest) -> Mapping[str, Any] | None:
     totals = {channel: values for channel, values in by_channel.items() if any(values)}
     if not totals:
         return None
-    series = [Series.of_values(channel or _("API requests"), values) for channel, values in totals.items()]
+    series = [Series.of_values(_name(channel), values) for channel, values in totals.items()]
     names = [formats.date_format(day, "D j") for day in days]
     text = PlotText("sent", _("Sent in the last seven days"), _("Messages by day and channel"))
     return {
         "plot": bar_plot(names, series, text, y=Axis(_("messages")), stacked=True),
-        "today": [(line.name, int(line.ys[-1])) for line in series],
-        "week": [(line.name, int(sum(line.ys))) for line in series],
+        "rows": [(line.name, int(line.ys[-1]), int(sum(line.ys))) for line in series],
     }
+
+
+def _name(channel: str) -> str:
+    return channel.replace("_", "-") if channel else _("API requests")
 
 
 def _campaign_counts(request: HttpRequest, begin: datetime) -> dict[str, dict[date, int]]:

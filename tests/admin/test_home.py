@@ -51,7 +51,7 @@ def test_a_tenant_that_has_sent_sees_how_much_of_its_own(site: Site, log_in: Log
     mine, theirs = launched(site.acme_rows, 1234), launched(site.globex_rows, 98765)
     html = home(log_in(site.people.ana))
     assert "Your first message" not in html
-    assert "<b>1,234</b><span>push today" in html and "Leaving now" in html and str(mine) in html
+    assert 'push</th><td class="n-number">1,234</td>' in html and "Leaving now" in html and str(mine) in html
     assert "98,765" not in html and "99,999" not in html and str(theirs) not in html and "quokka" not in html
 
 
