@@ -23,7 +23,7 @@ class TenantsConfig(AppConfig):
 def _show_json_without_styles() -> None:
     """Unfold colours read-only JSON with style attributes, which the site's Content-Security-Policy blocks, and only
     where Pygments happens to be installed."""
-    from unfold import fields  # type: ignore[import-untyped]
+    from unfold import fields
 
     from tenants.admin.json_field import shown_json
 

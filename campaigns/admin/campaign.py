@@ -21,6 +21,7 @@ from campaigns.admin.left_out import LeftOutView
 from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.report import ReportViews, report_panel
+from campaigns.admin.variants import VariantViews, variants_card
 from campaigns.admin.workflow import Workflow
 from campaigns.audience import count_recipients, loading, topic_of
 from campaigns.edit import campaigns, drafts, uploads
@@ -49,7 +50,9 @@ STATE_TEXTS = {
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
-class CampaignAdmin(ReportViews, Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, TenantModelAdmin):
+class CampaignAdmin(
+    ReportViews, Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, VariantViews, TenantModelAdmin
+):
     group = "Campaigns"
     icon = "campaign"
     rank = 10
@@ -188,6 +191,7 @@ class CampaignAdmin(ReportViews, Workflow, ControlViews, ChecklistViews, Explain
         panel: dict[str, Any] = {"shown": campaign, "state_text": STATE_TEXTS[state], "buttons": buttons(campaign)}
         panel["may_act"] = may(request, LAUNCHERS, campaign)
         panel["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK_AT_CANARY)
+        panel |= variants_card(request, campaign)
         if not campaign.silent and state != State.ARMING:
             panel |= {"checklist": checklist(campaign), "tester": last_tester(request, campaign)}
             panel["outcomes"] = last_test_outcomes(request, campaign)

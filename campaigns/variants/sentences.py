@@ -14,7 +14,7 @@ def describe(metric: str, comparison: Comparison) -> str:
     leader = leader_of(comparison, lowest=lowest)
     pairs = [each for each in comparison.differences if leader in (each.better, each.other)]
     shown = [_shown(metric, each) for each in pairs if each.is_shown]
-    return " ".join([*shown, *(_not_shown(each) for each in pairs if not each.is_shown)])
+    return " ".join([*shown, *(_not_shown(metric, each) for each in pairs if not each.is_shown)])
 
 
 def _shown(metric: str, difference: Difference) -> str:
@@ -28,13 +28,19 @@ def _shown(metric: str, difference: Difference) -> str:
     return text % names
 
 
-def _not_shown(difference: Difference) -> str:
+def metric_name(metric: str) -> str:
+    return {Metric.OPENED: _("Opened"), Metric.CLICKED: _("Clicked"), Metric.UNSUBSCRIBED: _("Unsubscribed")}[
+        Metric(metric)
+    ]
+
+
+def _not_shown(metric: str, difference: Difference) -> str:
     first, second = sorted((difference.better, difference.other))
-    names = {"first": first, "second": second, "interval": interval_text(difference)}
+    names = {"metric": metric_name(metric), "first": first, "second": second, "interval": interval_text(difference)}
     return (
         _(
-            "%(first)s and %(second)s: no difference that this number of people could show (%(interval)s percentage "
-            "points)."
+            "%(metric)s, %(first)s and %(second)s: no difference that this number of people could show (%(interval)s "
+            "percentage points)."
         )
         % names
     )

@@ -129,3 +129,17 @@ def leader_of(comparison: Comparison, *, lowest: bool = False) -> str:
     """The variant with the best rate, whether shown or not; the first of equals."""
     sign = 1 if lowest else -1
     return min(comparison.rates, key=lambda key: (sign * comparison.rates[key].value, key), default="")
+
+
+def least_difference(people: int, variants: int, rate: float = 0.2) -> float | None:
+    """The least difference from `rate` that so many people in each variant would show when the rates are exactly such;
+    None when no difference would. A real test with this difference shows it in half of the cases."""
+    z = z_of(CONFIDENCE, variants * (variants - 1) // 2)
+    events = round(people * rate)
+    for step in range(1, 1_000):
+        other = round(people * (rate + step / 1_000))
+        if other > people:
+            return None
+        if newcombe((other, people), (events, people), z).low > 0:
+            return step / 1_000
+    return None
