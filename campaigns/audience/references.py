@@ -20,24 +20,25 @@ def check_references(tenant_id: uuid.UUID, conditions: Filter) -> None:
     if by_list:
         lists = Audience.objects.filter(tenant_id=tenant_id, source=Audience.Source.LIST, pk__in=_values(by_list))
         known = {str(pk) for pk in lists.values_list("pk", flat=True)}
-        _check_known(by_list, known, "There is no such list. Give the id of an audience whose source is a list.")
+        message = "There is no such list. Give the id of an audience whose source is a list."
+        _check_known(by_list, known, message, "unknown_audience")
     by_category = [condition for condition in leaves(conditions) if condition.field in CHOICE_FIELDS]
     if by_category:
         keys = [value.partition(":")[0] for value in _values(by_category)]
         known = set(Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", flat=True))
-        _check_known(by_category, known, "There is no such category.")
+        _check_known(by_category, known, "There is no such category.", "unknown_category")
 
 
 def _values(conditions: list[Condition]) -> list[str]:
     return [value for condition in conditions for value in values_of(condition)]
 
 
-def _check_known(conditions: list[Condition], known: set[str], message: str) -> None:
+def _check_known(conditions: list[Condition], known: set[str], message: str, code: str) -> None:
     for condition in conditions:
         for index, value in enumerate(values_of(condition)):
             if value.partition(":")[0] not in known:
                 at = f".{index}" if isinstance(condition.value, list) else ""
-                raise InvalidInput(message, field=f"{condition.where}.value{at}", code="unknown_reference")
+                raise InvalidInput(message, field=f"{condition.where}.value{at}", code=code)
 
 
 def segments_with_list(audience: Audience) -> list[Audience]:

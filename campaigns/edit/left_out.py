@@ -30,7 +30,7 @@ def make_audience(campaign: Campaign, reason: str, channel: str, *, by: Actor) -
             ids.write(f'"{quoted}"\n'.encode())
             rows += 1
         if not rows:
-            raise Conflict("None of these people is an active recipient now.", code="nobody")
+            raise Conflict("None of these people is an active recipient now.")
         ids.seek(0)
         name = audiences.free_name(campaign.tenant, f"{campaign.name}: {reason.replace('_', ' ')}, {channel}")
         definition = audiences.Definition(Audience.Source.LIST)
