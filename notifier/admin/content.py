@@ -161,6 +161,7 @@ class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
     rank = 10
     form = TemplateForm
     change_form_template = "admin/notifier/template/change_form.html"
+    change_list_template = "admin/notifier/template/change_list.html"
     list_filter = (("category", OwnedChoices),)
     search_fields = ("key", "name")
     ordering = ("key",)
@@ -251,11 +252,11 @@ class TemplateVersionAdmin(ReadOnlyAdmin):
     icon = "history"
     in_navigation = False
     rank = 15
-    list_display = ("template", "number", "created_at", "created_by")
+    list_display = ("template", "number", "note", "created_at", "created_by")
     list_select_related = ("tenant", "template", "created_by")
     search_fields = ("template__key",)
     ordering = ("-id",)
-    fields = ("tenant", "template", "number", "source", "sent", "variables", "created_at", "created_by")
+    fields = ("tenant", "template", "number", "source", "sent", "variables", "note", "created_at", "created_by")
     readonly_fields = ("source", "sent")
 
     @admin.display(description="content")

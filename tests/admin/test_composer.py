@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from notifier.delivery.content import templates
 from notifier.models import Notification, Template
-from tenants.models import AuditLog, Recipient, Tenant
+from tenants.models import AuditLog, Member, Recipient, Tenant
 from tests.admin.conftest import Browser, Site
 from tests.admin.filled_forms import LogIn, errors
 from tests.admin.test_pages import url
@@ -240,3 +240,11 @@ def test_no_page_of_a_template_opens_for_another_tenant(site: Site, log_in: LogI
     for name in ("send", "restore"):
         assert cleo.post(reverse(f"admin:notifier_template_{name}", args=[row.pk]), {}).status_code == 404
     assert Tenant.objects.count() == 2
+
+
+def test_an_empty_list_says_what_to_do(site: Site, log_in: LogIn) -> None:
+    empty = Tenant.objects.create(name="Empty", slug="empty")
+    Member.objects.create(tenant=empty, user=site.people.cleo, role=Member.Role.AUTHOR)
+    Member.objects.filter(tenant=site.people.globex, user=site.people.cleo).delete()
+    html = log_in(site.people.cleo).get(url(Template, "changelist")).content.decode()
+    assert "There is no template yet." in html and "Write the first one" in html
