@@ -206,10 +206,33 @@ STORAGES = {
 #: a CSV of recipients or of external ids; larger ones are split by their owner
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 
+# -- mail of the installation itself: invitations. Messages of tenants leave through their provider accounts --
+_MAIL = env.str("EMAIL_URL", "")
+#: without a mail server of its own, the site shows an invitation's link to its owner
+EMAIL_HOST_GIVEN = bool(_MAIL)
+vars().update(env.email_url_config(_MAIL) if _MAIL else {})
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", "Notifier <notifier@localhost>")
+
+# -- login by the OIDC provider of an organisation; docs/access.md --
+OIDC_ISSUER = env.str("OIDC_ISSUER", "").rstrip("/")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "")
+#: the provider's name on the button
+OIDC_NAME = env.str("OIDC_NAME", "single sign-on")
+OIDC_SCOPES = env.str("OIDC_SCOPES", "openid email profile")
+#: the claim with the roles by tenant, such as {"acme": "author"}
+OIDC_ROLES_CLAIM = env.str("OIDC_ROLES_CLAIM", "notifier_roles")
+#: the claim with the names of groups, and what a group gives: {"marketing": {"acme": "author"}}
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", "groups")
+OIDC_GROUP_ROLES = env.json("OIDC_GROUP_ROLES", default={})
+
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 # the first backend refuses a client with too many failed logins (tenants.login.lockout)
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.login.backend.LoginBackend"]
+if OIDC_ISSUER:
+    AUTHENTICATION_BACKENDS.append("tenants.login.oidc.OidcBackend")
 AXES_HANDLER = "tenants.login.lockout.Lockout"
 AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.locked_out_page"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

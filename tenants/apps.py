@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_migrate
 
 
@@ -11,8 +12,11 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from tenants.erasure import register_eraser
         from tenants.imports import jobs
+        from tenants.login import login_sessions
         from tenants.models import Import
 
+        user_logged_in.connect(login_sessions.record_login)
+        user_logged_out.connect(login_sessions.record_logout)
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
         _show_json_without_styles()
         register_eraser("import_files", jobs.erase_left_out)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Kind, Mode
 from tenants import audit
+from tenants.access import act_as
 from tenants.api_keys import create_key
 from tenants.models import ApiKey, Category, Member, Tenant, User
 
@@ -87,7 +88,18 @@ def create_user(username: str, email: str = "", *, operator: bool = False) -> tu
     return _create_member_login(username, email, password), password
 
 
-def _create_member_login(username: str, email: str, password: str) -> User:
+def create_person(username: str, email: str, password: str | None, full_name: str = "") -> User:
+    """A login whose person chose the password; None: no password opens it. From here on the transaction acts as the
+    user."""
+    user = _create_member_login(username, email, password)
+    act_as(user.pk)
+    if full_name:
+        user.first_name, _, user.last_name = full_name.strip().partition(" ")
+        User.objects.filter(pk=user.pk).update(first_name=user.first_name, last_name=user.last_name[:150])
+    return user
+
+
+def _create_member_login(username: str, email: str, password: str | None) -> User:
     """A user without a tenant yet. Row-level security hides such a user from the owner who invites, so that the
     INSERT's RETURNING would be refused; the SQL function `add_login` inserts the row, and never an operator's."""
     user = User(username=User.normalize_username(username), email=User.objects.normalize_email(email), is_staff=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tenants import audit, audit_heads, erasure
 from tenants.imports import jobs, left_out
-from tenants.login import lockout
+from tenants.login import lockout, login_sessions
 from tenants.models import IdempotencyKey
 
 #: Stripe, Knock and Novu keep an Idempotency-Key for at least a day
@@ -39,6 +39,7 @@ def forget_keys() -> int:
 @shared_task(name="tenants.forget_sessions")
 def forget_sessions() -> int:
     """Delete expired sessions."""
+    login_sessions.delete_expired()
     return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
 
 

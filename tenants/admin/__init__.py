@@ -31,7 +31,7 @@ from tenants.admin.roles import (
 from tenants.admin.site import NotifierAdminSite, admin_site
 
 # the pages register themselves
-from tenants.admin.pages import accounts, members, consent, people, records, uploads  # noqa: F401  # isort: skip
+from tenants.admin.pages import accounts, members, invitations, consent, people, records, uploads  # noqa: F401  # isort: skip
 
 __all__ = [
     "ALL_ROLES",

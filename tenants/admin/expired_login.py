@@ -53,10 +53,10 @@ def sign_form(request: HttpRequest) -> str:
     return signing.dumps(form, salt=_SALT, compress=True) if len(json.dumps(form)) < MAX_CHARACTERS else ""
 
 
-def offer_form(request: HttpRequest, context: dict[str, Any]) -> HttpResponse | None:
+def offer_form(request: HttpRequest, context: dict[str, Any], signed_form: str) -> HttpResponse | None:
     """The page after the login that shows the fields and offers to send them. None when no form was kept."""
     try:
-        form = signing.loads(request.POST.get(SIGNED_FORM, ""), salt=_SALT, max_age=VALID_SECONDS)
+        form = signing.loads(signed_form, salt=_SALT, max_age=VALID_SECONDS)
     except signing.BadSignature:
         return None
     if not url_has_allowed_host_and_scheme(form["path"], allowed_hosts=None):

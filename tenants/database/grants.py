@@ -23,7 +23,7 @@ NONE: Rights = frozenset()
 #: all columns but the password's hash, which only the SQL function `password_of` returns
 _USER_COLUMNS = (
     "id", "last_login", "is_superuser", "username", "first_name", "last_name", "email", "is_staff", "is_active",
-    "date_joined",
+    "date_joined", "oidc_subject", "provider_second_factor",
 )  # fmt: skip
 
 WEB_MAY: Mapping[str, Rights] = {
@@ -31,6 +31,10 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_user": frozenset({"INSERT", "UPDATE", *(f"SELECT ({name})" for name in _USER_COLUMNS)}),
     "tenants_member": FULL,
     "django_session": FULL,
+    # of the logged-in user; sessions also of members
+    "tenants_authenticator": FULL,
+    "tenants_recoverycode": FULL,
+    "tenants_loginsession": FULL,
     # failed logins, by digests of usernames; the other tables of axes are not used
     "axes_accessattempt": FULL,
     "axes_accessattemptexpiration": NONE,
@@ -46,6 +50,7 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_suppression": FULL,
     "tenants_optinproof": FULL,
     "tenants_import": FULL,
+    "tenants_invitation": FULL,
     # an erasure takes the address out of a row, and a trigger refuses every other change
     "tenants_consentchange": APPEND | {"UPDATE (address)"},
     "tenants_erasure": APPEND,

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants.database import signed_settings
+from tenants.models import LoginSession
 
 
 class SessionStore(DatabaseSessions):
@@ -45,6 +46,14 @@ class SessionStore(DatabaseSessions):
             return
         with _visible_session(self.session_key):
             super().save(must_create)
+
+    def cycle_key(self) -> None:
+        """A new key, also in the list of the user's sessions."""
+        before = self.session_key
+        super().cycle_key()
+        if before is not None and self.session_key is not None:
+            rows = LoginSession.objects.filter(digest=session_digest(before))
+            rows.update(digest=session_digest(self.session_key))
 
     def delete(self, session_key: str | None = None) -> None:
         with _visible_session(session_key or self.session_key) as digest:

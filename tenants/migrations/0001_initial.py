@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 import notifier.vocabulary
 import tenants.models.accounts
-from tenants.database.isolation import append_only, isolate, web_role
+from tenants.database.isolation import append_only, isolate, visible_sql, web_role
 from tenants.database.signed_settings import FUNCTIONS
 from tenants.people.search import create_search_index
 
@@ -172,7 +172,12 @@ $$;
 -- the tenants of the logged-in user
 CREATE FUNCTION member_tenants() RETURNS TABLE (tenant_id uuid, role varchar)
   LANGUAGE sql STABLE {AS_OWNER} AS $$
-  SELECT m.tenant_id, m.role FROM tenants_member m WHERE m.user_id = nullif(signed_setting('user'), '')::bigint
+  SELECT m.tenant_id, m.role FROM tenants_member m JOIN tenants_tenant t ON t.id = m.tenant_id
+  WHERE m.user_id = nullif(signed_setting('user'), '')::bigint
+    -- a tenant that asks for a second factor opens to no login without one, whichever page asks
+    AND (NOT t.require_two_factor
+      OR EXISTS (SELECT FROM tenants_authenticator a WHERE a.user_id = m.user_id AND a.confirmed_at IS NOT NULL)
+      OR EXISTS (SELECT FROM tenants_user u WHERE u.id = m.user_id AND u.provider_second_factor))
 $$;
 REVOKE ALL ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_tenants() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION signed_setting(text), api_key_by_digest(bytea), member_tenants() TO {web_role()};
@@ -193,8 +198,10 @@ CREATE POLICY addable ON tenants_user FOR INSERT WITH CHECK ((SELECT signed_sett
 CREATE FUNCTION protect_login_rights() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF row_security_active('public.tenants_user') AND signed_setting('tenants') IS DISTINCT FROM '*'
-    AND (NEW.id, NEW.username, NEW.is_superuser, NEW.is_staff, NEW.is_active, NEW.date_joined)
-      IS DISTINCT FROM (OLD.id, OLD.username, OLD.is_superuser, OLD.is_staff, OLD.is_active, OLD.date_joined) THEN
+    AND (NEW.id, NEW.username, NEW.is_superuser, NEW.is_staff, NEW.is_active, NEW.date_joined,
+        NEW.oidc_subject, NEW.provider_second_factor)
+      IS DISTINCT FROM (OLD.id, OLD.username, OLD.is_superuser, OLD.is_staff, OLD.is_active, OLD.date_joined,
+        OLD.oidc_subject, OLD.provider_second_factor) THEN
     RAISE EXCEPTION 'Only an operator may change these columns of a user' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
@@ -228,13 +235,80 @@ $$;
 CREATE FUNCTION add_login(username varchar, email varchar, password varchar)
   RETURNS TABLE (id bigint, date_joined timestamptz) LANGUAGE sql VOLATILE {AS_OWNER} AS $$
   INSERT INTO tenants_user (username, email, password, first_name, last_name, is_superuser, is_staff, is_active,
-    date_joined)
-  VALUES ($1, $2, $3, '', '', false, true, true, now()) RETURNING tenants_user.id, tenants_user.date_joined
+    date_joined, provider_second_factor)
+  VALUES ($1, $2, $3, '', '', false, true, true, now(), false) RETURNING tenants_user.id, tenants_user.date_joined
 $$;
 REVOKE ALL ON FUNCTION password_for_web(bigint), password_of(bigint), user_by_login(varchar),
   add_login(varchar, varchar, varchar) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION password_for_web(bigint), password_of(bigint), user_by_login(varchar),
   add_login(varchar, varchar, varchar) TO {web_role()};
+"""
+
+# Second factors, recovery codes and sessions belong to users. The web role sees those of the logged-in user, and the
+# sessions of the members of the visible tenants.
+OWN = "user_id = (SELECT nullif(signed_setting('user'), ''))::bigint"
+SECOND_FACTORS = f"""
+ALTER TABLE tenants_authenticator ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON tenants_authenticator USING ({OWN}) WITH CHECK ({OWN});
+ALTER TABLE tenants_recoverycode ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON tenants_recoverycode USING ({OWN}) WITH CHECK ({OWN});
+ALTER TABLE tenants_loginsession ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON tenants_loginsession USING ({OWN}) WITH CHECK ({OWN});
+CREATE POLICY seen ON tenants_loginsession FOR SELECT USING (
+  (SELECT signed_setting('tenants')) = '*' OR user_id = ANY (ARRAY(SELECT m.user_id FROM tenants_member m)));
+CREATE POLICY ended ON tenants_loginsession FOR DELETE USING (
+  (SELECT signed_setting('tenants')) = '*' OR user_id = ANY (ARRAY(SELECT m.user_id FROM tenants_member m)));
+-- a deleted row ends its session
+CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql {AS_OWNER} AS $$
+BEGIN
+  DELETE FROM django_session WHERE session_key = OLD.digest;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER end_session AFTER DELETE ON tenants_loginsession FOR EACH ROW EXECUTE FUNCTION end_session();
+-- a new password, an inactive login and a lost membership end every session of the login
+CREATE FUNCTION end_sessions_of_user() RETURNS trigger LANGUAGE plpgsql {AS_OWNER} AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'tenants_user' THEN DELETE FROM tenants_loginsession WHERE user_id = NEW.id;
+  ELSE DELETE FROM tenants_loginsession WHERE user_id = OLD.user_id;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER end_sessions AFTER UPDATE ON tenants_user FOR EACH ROW
+  WHEN (OLD.password IS DISTINCT FROM NEW.password OR (OLD.is_active AND NOT NEW.is_active))
+  EXECUTE FUNCTION end_sessions_of_user();
+CREATE TRIGGER end_sessions AFTER DELETE ON tenants_member FOR EACH ROW EXECUTE FUNCTION end_sessions_of_user();
+-- whether a tenant of the logged-in user asks for a second factor
+CREATE FUNCTION second_factor_required() RETURNS boolean LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT EXISTS (SELECT FROM tenants_member m JOIN tenants_tenant t ON t.id = m.tenant_id
+    WHERE m.user_id = nullif(signed_setting('user'), '')::bigint AND t.require_two_factor)
+$$;
+-- which members of the visible tenants have a second factor
+CREATE FUNCTION users_with_second_factor() RETURNS TABLE (user_id bigint) LANGUAGE sql STABLE {AS_OWNER} AS $$
+  SELECT a.user_id FROM tenants_authenticator a WHERE a.confirmed_at IS NOT NULL AND (
+    (SELECT signed_setting('tenants')) = '*'
+    OR EXISTS (SELECT FROM tenants_member m WHERE m.user_id = a.user_id AND ({visible_sql("m.tenant_id")})))
+$$;
+-- Takes the second factor of a member away and ends the member's sessions. False, and nothing changed, unless the
+-- logged-in user is an owner of every tenant of the member: an owner of one tenant may not weaken a login of another.
+CREATE FUNCTION reset_second_factor(target bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE {AS_OWNER} AS $$
+DECLARE
+  caller bigint := nullif(signed_setting('user'), '')::bigint;
+BEGIN
+  IF signed_setting('tenants') IS DISTINCT FROM '*' AND (
+    EXISTS (SELECT FROM tenants_user u WHERE u.id = target AND u.is_superuser)
+    OR NOT EXISTS (SELECT FROM tenants_member m WHERE m.user_id = target)
+    OR EXISTS (SELECT FROM tenants_member m WHERE m.user_id = target AND NOT EXISTS (
+      SELECT FROM tenants_member o WHERE o.tenant_id = m.tenant_id AND o.user_id = caller AND o.role = 'owner')))
+  THEN RETURN false; END IF;
+  DELETE FROM tenants_authenticator WHERE user_id = target;
+  DELETE FROM tenants_recoverycode WHERE user_id = target;
+  DELETE FROM tenants_loginsession WHERE user_id = target;
+  RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION end_session(), end_sessions_of_user(), second_factor_required(), users_with_second_factor(),
+  reset_second_factor(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION second_factor_required(), users_with_second_factor(), reset_second_factor(bigint)
+  TO {web_role()};
 """
 
 TENANT_OWNED = (
@@ -247,6 +321,7 @@ TENANT_OWNED = (
     "erasure",
     "idempotencykey",
     "import",
+    "invitation",
     "member",
     "optinproof",
     "preference",
@@ -430,6 +505,14 @@ class Migration(migrations.Migration):
                 ("inbox_secret", models.BinaryField(default=bytes)),
                 ("erasure_salt", models.BinaryField(default=tenants.models.accounts._salt)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "require_two_factor",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Members log in with a second factor; those who have none set one up first.",
+                        verbose_name="two-factor login",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
@@ -499,6 +582,8 @@ class Migration(migrations.Migration):
                         verbose_name="user permissions",
                     ),
                 ),
+                ("oidc_subject", models.CharField(editable=False, max_length=64, null=True, unique=True)),
+                ("provider_second_factor", models.BooleanField(default=False, editable=False)),
             ],
             options={
                 "verbose_name": "user",
@@ -678,6 +763,7 @@ class Migration(migrations.Migration):
                         to="tenants.tenant",
                     ),
                 ),
+                ("by_claim", models.BooleanField(default=False, editable=False)),
             ],
         ),
         migrations.CreateModel(
@@ -1324,6 +1410,150 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("tenant", "recipient_id"), name="erasure_once")],
             },
         ),
+        migrations.CreateModel(
+            name="Authenticator",
+            fields=[
+                (
+                    "throttling_failure_timestamp",
+                    models.DateTimeField(
+                        blank=True,
+                        default=None,
+                        help_text="A timestamp of the last failed verification attempt. Null if last attempt succeeded.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "throttling_failure_count",
+                    models.PositiveIntegerField(default=0, help_text="Number of successive failed attempts."),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="authenticator",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("secret", models.BinaryField()),
+                ("confirmed_at", models.DateTimeField(editable=False, null=True)),
+                ("last_step", models.BigIntegerField(default=-1, editable=False)),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
+            name="LoginSession",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest", models.CharField(editable=False, max_length=40, unique=True)),
+                ("browser", models.CharField(blank=True, max_length=100)),
+                ("address", models.CharField(blank=True, max_length=64)),
+                ("begun_at", models.DateTimeField()),
+                ("last_used_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="login_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Invitation",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, verbose_name="mail address")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner: everything, including members, keys and provider accounts"),
+                            ("author", "Author: writes people, templates, audiences and campaigns, and launches them"),
+                            ("approver", "Approver: approves campaigns, changes nothing else"),
+                            (
+                                "operator",
+                                "Operator: launches, pauses and stops campaigns, retries messages, tests accounts",
+                            ),
+                            ("viewer", "Viewer: sees the pages, changes nothing"),
+                        ],
+                        default="author",
+                        max_length=16,
+                        verbose_name="role",
+                    ),
+                ),
+                ("nonce", models.CharField(editable=False, max_length=32)),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="invited")),
+                ("sent_at", models.DateTimeField(editable=False, null=True, verbose_name="mail sent")),
+                ("expires_at", models.DateTimeField(editable=False, verbose_name="valid until")),
+                ("accepted_at", models.DateTimeField(editable=False, null=True, verbose_name="accepted")),
+                ("revoked_at", models.DateTimeField(editable=False, null=True, verbose_name="revoked")),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("accepted_at", None), ("revoked_at", None)),
+                        fields=("tenant", "email"),
+                        name="invitation_open_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RecoveryCode",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("digest", models.BinaryField(max_length=32)),
+                ("used_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("user", "digest"), name="recovery_code_once")],
+            },
+        ),
         migrations.RunSQL(CONSENT),
         migrations.RunSQL(SUPPRESS_ERASED),
         migrations.RunSQL(BEFORE_THE_TENANT),
@@ -1340,4 +1570,5 @@ class Migration(migrations.Migration):
             "CREATE POLICY unchained ON tenants_auditlog AS RESTRICTIVE FOR INSERT WITH CHECK (chain IS NULL)"
         ),
         migrations.RunSQL(LOGINS),
+        migrations.RunSQL(SECOND_FACTORS),
     ]

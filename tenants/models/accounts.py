@@ -69,6 +69,10 @@ class User(AbstractUser):
     """A user of the admin. A superuser is an operator and sees every tenant."""
 
     password = PasswordField("password", max_length=128)
+    #: a digest of issuer and subject at the OIDC provider; null for a login that never came from there
+    oidc_subject = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001
+    #: whether the OIDC provider asked for a second factor at the last login
+    provider_second_factor = models.BooleanField(default=False, editable=False)
 
 
 class Tenant(models.Model):
@@ -163,6 +167,11 @@ class Tenant(models.Model):
         help_text=_("Above so many recipients the page of GO asks a person to type their number."),
     )
     page_texts = models.JSONField(default=dict, blank=True, editable=False)  #: language -> title, intro, footer
+    require_two_factor = models.BooleanField(
+        _("two-factor login"),
+        default=False,
+        help_text=_("Members log in with a second factor; those who have none set one up first."),
+    )
     active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     #: of the digests of erased people's addresses
@@ -194,6 +203,8 @@ class Member(TenantOwned):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role, default=Role.AUTHOR)
+    #: granted by a claim of the OIDC provider, and taken away with it
+    by_claim = models.BooleanField(default=False, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="member_once_per_tenant")]

@@ -289,6 +289,11 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
         "password_for_web": True,
         "user_by_login": True,
         "add_login": True,
+        "end_session": False,
+        "end_sessions_of_user": False,
+        "second_factor_required": True,
+        "users_with_second_factor": True,
+        "reset_second_factor": True,
         "recipients_like": True,
         "tenant_of_account": True,
     }
@@ -296,7 +301,15 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
 
 
 @pytest.mark.parametrize(
-    "table", ["django_session", "tenants_user", *(t for t in WEB_MAY if t.startswith("django_celery"))]
+    "table",
+    [
+        "django_session",
+        "tenants_user",
+        "tenants_authenticator",
+        "tenants_recoverycode",
+        "tenants_loginsession",
+        *(t for t in WEB_MAY if t.startswith("django_celery")),
+    ],
 )
 def test_tables_of_people_and_of_operators_have_row_level_security(table: str) -> None:
     with connection.cursor() as cursor:

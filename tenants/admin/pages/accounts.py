@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from notifier.channels.links import check_scheme
@@ -24,9 +25,10 @@ from tenants.admin.pages import page_texts
 from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
-from tenants.api_keys import SCOPES, create_key
+from tenants.api_keys import EVERYTHING, SCOPES, create_key
 from tenants.bootstrap import create_default_categories
-from tenants.models import ApiKey, Tenant, User
+from tenants.login import login_sessions, second_factor
+from tenants.models import ApiKey, LoginSession, Member, Tenant, User
 from tenants.people import fields as checks
 
 #: an operator's switches of a tenant, with the verbs of the audit entries for on and off
@@ -96,6 +98,7 @@ class TenantAdmin(TenantModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "default_locale", "timezone")}),
         (_("Look"), {"fields": ("brand_color", "logo_url"), "description": _("Of the pages that recipients see.")}),
+        (_("Login"), {"fields": ("require_two_factor",)}),
         (_("Before GO"), {"fields": ("approval", "approval_above", "require_test_copy", "confirm_above")}),
         (_("Consent and hours"), {"fields": ("opt_in", "send_windows", "tracking")}),
         (_("Content"), {"fields": ("link_schemes", "sms_segments", "sms_transliterate")}),
@@ -125,14 +128,46 @@ class TenantAdmin(TenantModelAdmin):
         if not change:
             create_default_categories(obj)
             return
+        if "require_two_factor" in form.changed_data:
+            if obj.require_two_factor:
+                self._end_sessions_without_second_factor(request, obj)
+            record_change(request, obj, "two_factor_required" if obj.require_two_factor else "two_factor_optional")
         for field, (on, off) in SWITCH_VERBS.items():
             if field in form.changed_data:
                 record_change(request, obj, on if getattr(obj, field) else off)
 
+    def _end_sessions_without_second_factor(self, request: HttpRequest, tenant: Tenant) -> None:
+        """Members without a second factor log in again, and set one up on the way."""
+        members = Member.objects.filter(tenant=tenant).exclude(user_id__in=second_factor.users_with_second_factor())
+        sessions = LoginSession.objects.filter(user_id__in=list(members.values_list("user_id", flat=True)))
+        ended = login_sessions.end_sessions(sessions.exclude(digest=login_sessions.digest_of(request.session)))
+        if ended:
+            text = ngettext(
+                "%(count)d session without a second factor was ended.",
+                "%(count)d sessions without a second factor were ended.",
+                ended,
+            )
+            messages.info(request, text % {"count": ended})
+
+
+#: what a key may do with each scope, in the words of the page
+SCOPE_TEXTS = {
+    "*": _("Everything but approving campaigns"),
+    "send": _("Send messages, and explain why one did not go out"),
+    "recipients": _("Read and write people, their devices, choices and suppressions"),
+    "campaigns": _("Write templates and audiences; make, arm, launch and stop campaigns"),
+    "approvals": _("Approve and reject campaigns, for a service that decides in place of a person"),
+    "inbox": _("Make the tokens with which an app opens a recipient's inbox"),
+    "events": _("Report that messages were opened or clicked"),
+}
+
 
 class ApiKeyForm(TenantForm):
     scopes = forms.MultipleChoiceField(
-        choices=[("*", "everything"), *((s, s) for s in SCOPES)], initial=["*"], widget=forms.CheckboxSelectMultiple
+        label=_("What the key may do"),
+        choices=[(scope, SCOPE_TEXTS.get(scope, scope)) for scope in (EVERYTHING, *SCOPES)],
+        initial=[EVERYTHING],
+        widget=forms.CheckboxSelectMultiple,
     )
 
     class Meta:
@@ -148,10 +183,20 @@ class ApiKeyAdmin(TenantModelAdmin):
     edited_by = OWNERS
     can_delete_rows = False
     form = ApiKeyForm
-    list_display = ("name", "prefix", "mode", "scopes", "last_used_at", "revoked_at")
+    list_display = ("name", "prefix", "mode", "allows", "last_used_at", "state")
     list_filter = ("mode",)
     search_fields = ("name", "prefix__startswith")
-    actions = ("revoke",)
+    actions = ("rotate", "revoke")
+
+    @admin.display(description=_("may"))
+    def allows(self, key: ApiKey) -> str:
+        return ", ".join(str(SCOPE_TEXTS.get(scope, scope)) for scope in key.scopes)
+
+    @admin.display(description=_("state"))
+    def state(self, key: ApiKey) -> str:
+        if key.revoked_at is not None:
+            return gettext("revoked")
+        return gettext("in use") if key.last_used_at else gettext("never used")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ("tenant", "name", "mode", "scopes")
@@ -178,7 +223,22 @@ class ApiKeyAdmin(TenantModelAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
 
-    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    @admin.action(description=_("Rotate: a second key of the same rights"), permissions=["revoke"])
+    def rotate(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """A new key beside the old one, so that servers can change over one after the other. The old key works until
+        it is revoked."""
+        keys = [key for key in queryset.select_related("tenant").filter(revoked_at=None) if may(request, OWNERS, key)]
+        if len(keys) != 1:
+            messages.error(request, gettext("Choose one key that is not revoked."))
+            return None
+        old = keys[0]
+        created, text = create_key(old.tenant, old.name, old.mode, old.scopes)
+        record_change(request, created, "rotated")
+        messages.info(request, gettext("Both keys work now. Revoke the old one when its last use no longer changes."))
+        back = reverse("admin:tenants_apikey_changelist")
+        return show_once(request, OneTimeSecret(old.tenant_id, f"API key {old.name}", {"key": text}, back))
+
+    @admin.action(description=_("Revoke the selected keys"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         keys = [key for key in queryset.filter(revoked_at=None) if may(request, OWNERS, key)]
         ApiKey.objects.filter(pk__in=[key.pk for key in keys]).update(revoked_at=datetime.now(UTC))

@@ -6,24 +6,38 @@ owner whether a person has a login elsewhere (docs/decisions/021).
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 
+from notifier.errors import Conflict
 from notifier.values.trim import trimmed
-from tenants.admin.base import TenantModelAdmin
+from notifier.vocabulary.ids import parse_id
+from tenants import members
+from tenants.admin.audit_entries import record_change
+from tenants.admin.base import TenantModelAdmin, visible_rows
 from tenants.admin.forms import TenantForm
-from tenants.admin.roles import OWNERS, is_platform_operator
+from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
 from tenants.bootstrap import create_user
+from tenants.login import login_sessions, second_factor
 from tenants.login.backend import find_user_id
-from tenants.models import Member, Tenant, User
+from tenants.models import Invitation, LoginSession, Member, Tenant, User
 
 #: between the name and the slug; no slug contains it
 SEPARATOR = "@"
@@ -37,6 +51,16 @@ class MemberForm(TenantForm):
     class Meta:
         model = Member
         fields = ("tenant", "user", "role")
+
+    def clean_role(self) -> str:
+        role = str(self.cleaned_data["role"])
+        before = str(self.initial.get("role", ""))
+        if self.instance.pk and before == Member.Role.OWNER and role != before:
+            try:
+                members.check_owner_remains(self.instance.tenant_id, [self.instance.pk])
+            except Conflict as error:
+                raise forms.ValidationError(error.message) from error
+        return role
 
 
 class NewMemberForm(TenantForm):
@@ -107,10 +131,32 @@ class MemberAdmin(TenantModelAdmin):
     rank = 20
     edited_by = OWNERS
     form = MemberForm
-    list_display = ("user", "role", "last_login")
+    list_display = ("user", "role", "second_factor", "last_login", "login_page")
     list_filter = ("role",)
     list_select_related = ("tenant", "user")
     search_fields = ("user__username", "user__email")
+
+    @admin.display(description=_("two-factor login"), boolean=True)
+    def second_factor(self, member: Member) -> bool:
+        return bool(getattr(member, "has_factor", False))
+
+    @admin.display(description=_("login"))
+    def login_page(self, member: Member) -> str:
+        return format_html(
+            '<a href="{}" aria-label="{}">{}</a>',
+            reverse("admin:tenants_member_login", args=[member.pk]),
+            _("Sessions and second factor of %(name)s") % {"name": member.user},
+            _("Sessions"),
+        )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        invitations = Invitation.objects.filter(accepted_at=None, revoked_at=None)
+        context = {"waiting": visible_rows(invitations, request).count(), "may_invite": may(request, OWNERS)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        has_factor = RawSQL("user_id IN (SELECT f.user_id FROM users_with_second_factor() f)", ())
+        return super().get_queryset(request).annotate(has_factor=has_factor)
 
     @admin.display(description="last login")
     def last_login(self, member: Member) -> datetime | None:
@@ -132,6 +178,70 @@ class MemberAdmin(TenantModelAdmin):
         # a member cannot lock themself out
         is_self = obj is not None and getattr(obj, "user_id", None) == request.user.pk
         return super().has_delete_permission(request, obj) and (is_platform_operator(request) or not is_self)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Refuses to remove the last owner."""
+        rows, counts, lacking, reasons = super().get_deleted_objects(objs, request)
+        for tenant_id in {member.tenant_id for member in objs}:
+            try:
+                members.check_owner_remains(tenant_id, [m.pk for m in objs if m.tenant_id == tenant_id])
+            except Conflict as error:
+                reasons.append(error.message)
+        return rows, counts, lacking, reasons
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("<uuid:pk>/login/", wrap(self.login_view), name="tenants_member_login"),
+            path("<uuid:pk>/reset-factor/", wrap(require_POST(self.reset_view)), name="tenants_member_reset_factor"),
+            path("<uuid:pk>/end-sessions/", wrap(require_POST(self.end_view)), name="tenants_member_end_sessions"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def login_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """A member's sessions and second factor, for owners."""
+        member = self._owned(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Login of %(name)s") % {"name": member.user},
+            "opts": self.opts,
+            "original": member,
+            "has_factor": member.has_factor,
+            "sessions": list(LoginSession.objects.filter(user_id=member.user_id).order_by("-last_used_at")[:50]),
+        }
+        return TemplateResponse(request, "admin/access/member.html", context)
+
+    def reset_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """Take the second factor off a member's login."""
+        member = self._owned(request, pk)
+        if second_factor.reset(member.user_id):
+            record_change(request, member, "second_factor_reset")
+            messages.success(request, _("The second factor was taken off, and every session of this login was ended."))
+        else:
+            messages.error(
+                request, _("This login also opens other tenants or the whole site; ask a platform operator to do it.")
+            )
+        return HttpResponseRedirect(reverse("admin:tenants_member_login", args=[pk]))
+
+    def end_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """End one session of a member, or all of them."""
+        member = self._owned(request, pk)
+        sessions = LoginSession.objects.filter(user_id=member.user_id)
+        if (one := parse_id(request.POST.get("session"))) is not None:
+            sessions = sessions.filter(pk=one)
+        ended = login_sessions.end_sessions(sessions)
+        if ended:
+            record_change(request, member, "sessions_ended")
+        text = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
+        messages.success(request, text % {"count": ended})
+        return HttpResponseRedirect(reverse("admin:tenants_member_login", args=[pk]))
+
+    def _owned(self, request: HttpRequest, pk: uuid.UUID) -> Any:
+        """The member, for an owner of the member's tenant."""
+        member = get_object_or_404(self.get_queryset(request).select_related("user", "tenant"), pk=pk)
+        if not may(request, OWNERS, member):
+            raise PermissionDenied
+        return member
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         try:
