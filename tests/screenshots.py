@@ -1,4 +1,4 @@
-"""Makes the pictures of README.md and docs: `make screenshots`. Starts the demo, opens its pages in Chromium, and writes
+"""Makes the pictures of README.md and docs: `make screenshots`. Starts the demo, opens pages in Chromium, and writes
 docs/images/*.png. No test."""
 
 from __future__ import annotations
