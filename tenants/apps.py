@@ -1,3 +1,4 @@
+from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig
@@ -27,10 +28,9 @@ class TenantsConfig(AppConfig):
 def _show_json_without_styles() -> None:
     """Unfold colours read-only JSON with style attributes, which the site's Content-Security-Policy blocks, and only
     where Pygments happens to be installed."""
-    from unfold import fields
-
     from tenants.admin.json_field import shown_json
 
+    fields: Any = import_module("unfold.fields")
     fields.prettify_json = shown_json
 
 

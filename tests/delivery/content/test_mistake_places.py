@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from notifier.delivery.content import templates
@@ -76,6 +78,7 @@ def test_all_mistakes_of_a_content_are_found_each_with_its_field() -> None:
     assert fields == [
         "content.email.en.subject", "content.email.en.html", "content.email.de.text", "content.sms", "channels",
     ]  # fmt: skip
+    odd: Any
     for odd in (None, 7, [], {}, {"sms": 7}, {"sms": {"en": 7}}, {"sms": {"en": {"text": 7}}}):
         assert find_mistakes(odd, tenant, None), odd
     assert find_mistakes({"sms": {"en": {"text": "x"}}}, tenant, None) == []
