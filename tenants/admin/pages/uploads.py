@@ -35,7 +35,8 @@ _KINDS = [
 
 
 class UploadForm(TenantForm):
-    kind = forms.ChoiceField(
+    # not named `kind`: that column is no field of a form
+    holds = forms.ChoiceField(
         label=gettext_lazy("What the file holds"),
         choices=_KINDS,
         initial=Import.Kind.RECIPIENTS.value,
@@ -57,14 +58,14 @@ class UploadForm(TenantForm):
         """Refuse at once what the first line shows; the rows are checked by the worker."""
         values = super().clean() or {}
         upload = values.get("file")
-        values["kind"] = Import.Kind(values.get("kind") or Import.Kind.RECIPIENTS)
+        values["holds"] = kind = Import.Kind(values.get("holds") or Import.Kind.RECIPIENTS)
         if upload is None:
             return values
         if upload.size > settings.IMPORT_MAX_BYTES:
             self.add_error("file", f"It is larger than {settings.IMPORT_MAX_BYTES:,} bytes; split it.")
             return values
         try:
-            jobs.check_header(upload, values["kind"])
+            jobs.check_header(upload, kind)
         except UnreadableFile as error:
             self.add_error("file", error.message)
         upload.seek(0)
@@ -90,7 +91,7 @@ class ImportAdmin(TenantModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return ("tenant", "kind", "file")
+            return ("tenant", "holds", "file")
         counts = ("rows", "created", "updated", "unchanged", "devices", "rejected")
         return ("tenant", "filename", "kind", "state", "failure", *counts, "created_by", "created_at", "finished_at")
 
@@ -104,7 +105,7 @@ class ImportAdmin(TenantModelAdmin):
     def save_model(self, request: HttpRequest, obj: Import, form: Any, change: bool) -> None:
         user = request.user if request.user.is_authenticated else None
         upload = form.cleaned_data["file"]
-        job = jobs.submit(jobs.new_import(obj.tenant, upload, user, form.cleaned_data["kind"]), upload)
+        job = jobs.submit(jobs.new_import(obj.tenant, upload, user, form.cleaned_data["holds"]), upload)
         obj.__dict__.update({k: v for k, v in job.__dict__.items() if k != "_state"})
         obj._state.adding = False
         transaction.on_commit(lambda: post("tenants.imports", queue=BATCH))
