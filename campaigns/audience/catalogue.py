@@ -91,7 +91,8 @@ _READ = 20_000
 
 
 def catalogue_of(tenant_id: uuid.UUID) -> Catalogue:
-    """Takes 20 ms for a tenant of any size: at most 1,500 recipients, 2,000 devices and 20 imports are read."""
+    """Costs the same for a tenant of any size: at most 1,500 recipients, 2,000 devices and 20 imports are read (0.4 s
+    with a million recipients on a busy machine)."""
     values = {"tenant": tenant_id, "newest": NEWEST, "anywhere": ANYWHERE, "read": _READ}
     rows = rows_within(SAMPLE_MS, _SAMPLE, values) or []
     found = attributes_of(orjson.loads(row[0]) for row in rows)

@@ -124,7 +124,7 @@ _TENANT = "SELECT count(*) FROM tenants_recipient WHERE tenant_id = %s"
 
 def _scaled(tenant_id: uuid.UUID, hits: _Hits) -> float:
     """The share of the audience times the tenant's recipients, which an index counts (an error of about 1 %); where
-    even that takes too long, the part of the table (about 5 %, as the number of blocks of a sample varies)."""
+    even that takes too long, the part of the table (about 10 %, as the number of blocks of a sample varies)."""
     counted = rows_within(TENANT_MS, _TENANT, [tenant_id])
     if counted is None or not hits.looked_at:
         return hits.people * 100 / hits.percent

@@ -42,7 +42,7 @@ ANY_MESSAGE = Rule()
 
 
 def reachable(tenant_id: uuid.UUID, ids: Sequence[uuid.UUID], rule: Rule = ANY_MESSAGE) -> Reachable:
-    """Decide for these recipients on every channel. 500 recipients take 15 ms."""
+    """Decide for these recipients on every channel. 500 recipients take 70 ms (300 on a busy machine)."""
     people = load_by_ids(tenant_id, ids)
     by_channel = {name: ChannelReach(name) for name in sorted(channels())}
     nowhere = sum(not _add(by_channel, person, rule) for person in people.values())
