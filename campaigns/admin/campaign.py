@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,24 +12,30 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.audience import report_upload
 from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
 from campaigns.admin.controls import ControlViews, buttons
+from campaigns.admin.deciding import ApprovalViews, approval_context, reasons
 from campaigns.admin.explain import ExplainView
 from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
 from campaigns.admin.left_out import LeftOutView
+from campaigns.admin.listing import OwnTemplate, add_list_figures, badge, next_step, progress_bar, state_badge, when
 from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
 from campaigns.admin.page import actor, change_url
 from campaigns.admin.report import ReportViews, report_panel
 from campaigns.admin.variants import VariantViews, variants_card
 from campaigns.admin.workflow import Workflow
+from campaigns.admin.writing import WritingViews, form_texts
+from campaigns.approval import clearance
 from campaigns.audience import count_recipients, loading, topic_of
 from campaigns.edit import campaigns, drafts, uploads
 from campaigns.lifecycle import canary
 from campaigns.models import Campaign
-from campaigns.preflight.checklist import checklist
 from campaigns.preflight.preflight import preflight, read_seconds
+from campaigns.preflight.road import Known, canary_of, road, share_first
 from campaigns.report import results
 from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
@@ -36,31 +43,42 @@ from tenants.admin import LAUNCHERS, TenantModelAdmin, may
 
 #: what a state means, for the reader of the page
 STATE_TEXTS = {
-    State.DRAFT: "Draft. Arm it to check everything and see what will leave; nothing is sent yet.",
-    State.ARMING: "Arming: the audience is frozen, and each message is checked and stored.",
-    State.ARMED: "Armed. Everything is checked and ready; nothing leaves before GO.",
-    State.LAUNCHING: "GO was pressed. Nothing has left yet: GO can still be taken back.",
-    State.RUNNING: "Running. Messages are leaving.",
-    State.PAUSED: "Paused. Nothing leaves until it is resumed.",
-    State.FINISHED: "Finished. Every message is accounted for.",
-    State.CANCELLED: "Stopped. Messages that had not left will not leave.",
-    State.FAILED: "Failed.",
+    State.DRAFT: _("Draft. Arm it to check everything and see what will leave; nothing is sent yet."),
+    State.ARMING: _("Arming: the audience is frozen, and each message is checked and stored."),
+    State.ARMED: _("Armed. Everything is checked and ready; nothing leaves before GO."),
+    State.LAUNCHING: _("GO was pressed. Nothing has left yet: GO can still be taken back."),
+    State.RUNNING: _("Running. Messages are leaving."),
+    State.PAUSED: _("Paused. Nothing leaves until it is resumed."),
+    State.FINISHED: _("Finished. Every message is accounted for."),
+    State.CANCELLED: _("Stopped. Messages that had not left will not leave."),
+    State.FAILED: _("Failed."),
 }
+#: seconds in which GO of a new campaign can be taken back; the API's default is none
+HOLD_BY_HAND = 10
 #: states in which the page polls every second
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
 
 class CampaignAdmin(
-    ReportViews, Workflow, ControlViews, ChecklistViews, ExplainView, LeftOutView, VariantViews, TenantModelAdmin
+    ReportViews,
+    Workflow,
+    ControlViews,
+    ApprovalViews,
+    ChecklistViews,
+    WritingViews,
+    ExplainView,
+    LeftOutView,
+    VariantViews,
+    TenantModelAdmin,
 ):
     group = "Campaigns"
     icon = "campaign"
     rank = 10
     audited_by_domain = True
     form = CampaignForm
-    list_display = ("name", "state_badge", "audience", "people", "channel_names", "launch_at", "launched_at")
-    list_filter = ("state", "mode", "silent")
-    list_select_related = ("tenant", "template", "audience")
+    list_display = ("name", "state_badge", "next_step", "progress", "people", "channel_names", "when", "who")
+    list_filter = ("state", "mode", "silent", OwnTemplate)
+    list_select_related = ("tenant", "template", "audience", "created_by")
     readonly_fields = ("wall_clock",)
     search_fields = ("name", "template__key")
     ordering = ("-id",)
@@ -70,27 +88,28 @@ class CampaignAdmin(
         css = {"all": ["campaigns/campaign.css"]}
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        fields = [
-            "tenant",
-            "name",
-            "template",
-            "channels",
-            "audience",
-            "upload",
-            "data",
-            "mode",
-            "not_after",
-            "launch_at",
-            "local_time",
-        ]
+        audience, when = ["audience", "upload"], ["launch_at", "local_time", "not_after"]
         if obj is not None and not self.has_change_permission(request, obj):
-            fields.remove("upload")
+            audience.remove("upload")
             # Django would show the time with a zone that it does not have
-            fields[fields.index("local_time")] = "wall_clock"
+            when[when.index("local_time")] = "wall_clock"
         return [
-            (None, {"fields": fields}),
-            ("Launch settings", {"fields": list(LAUNCH_SETTINGS), "classes": ["collapse"]}),
+            (_("Content"), {"fields": ["tenant", "name", "template", "channels", "data"], "classes": ["road-content"]}),
+            (_("Audience"), {"fields": audience, "classes": ["road-audience"]}),
+            (
+                _("When"),
+                {
+                    "fields": when,
+                    "classes": ["road-when"],
+                    "description": _("Empty: as soon as a person presses GO. Again and again: make a schedule of it."),
+                },
+            ),
+            (_("Advanced"), {"fields": ["mode", *LAUNCH_SETTINGS], "classes": ["collapse"]}),
         ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """A campaign that is written by hand can be taken back for ten seconds."""
+        return {"hold_seconds": HOLD_BY_HAND, **super().get_changeform_initial_data(request)}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A campaign that was launched is shown and never edited, and so is a silent run."""
@@ -119,22 +138,43 @@ class CampaignAdmin(
 
     # -- the list ----------------------------------------------------------------------------------------------------
 
-    @admin.display(description="state", ordering="state")
-    def state_badge(self, campaign: Campaign) -> SafeString:
-        silent = format_html(' <span class="state state-silent">{}</span>', "silent") if campaign.silent else ""
-        return format_html('<span class="state state-{}">{}</span>{}', campaign.state, campaign.state, silent)
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        add_list_figures(changes.result_list)
+        return changes
 
-    @admin.display(description="At each recipient's local time")
+    @admin.display(description=_("state"), ordering="state")
+    def state_badge(self, campaign: Campaign) -> SafeString:
+        silent = badge("muted", _("silent")) if campaign.silent else ""
+        return format_html("{} {}", state_badge(campaign), silent)
+
+    @admin.display(description=_("next step"))
+    def next_step(self, campaign: Campaign) -> str:
+        return next_step(campaign)
+
+    @admin.display(description=_("progress"))
+    def progress(self, campaign: Campaign) -> SafeString | str:
+        return progress_bar(campaign)
+
+    @admin.display(description=_("when"), ordering="launched_at")
+    def when(self, campaign: Campaign) -> str:
+        return when(campaign)
+
+    @admin.display(description=_("by"), ordering="created_by__username")
+    def who(self, campaign: Campaign) -> str:
+        return str(campaign.created_by) if campaign.created_by else "–"
+
+    @admin.display(description=_("At each recipient's local time"))
     def wall_clock(self, campaign: Campaign) -> str:
         return f"{campaign.local_time:%-d %B %Y, %H:%M}" if campaign.local_time else ""
 
-    @admin.display(description="people", ordering="audience_size")
+    @admin.display(description=_("people"), ordering="audience_size")
     def people(self, campaign: Campaign) -> str:
         return f"{campaign.audience_size:,}" if campaign.audience_size else "–"
 
-    @admin.display(description="channels")
+    @admin.display(description=_("channels"))
     def channel_names(self, campaign: Campaign) -> str:
-        return ", ".join(campaign.channels)
+        return ", ".join(campaign.channels).replace("_", "-")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Related rows can be viewed and added here; they are changed and deleted on their own pages."""
@@ -157,7 +197,9 @@ class CampaignAdmin(
             self.message_user(request, _saved(state_before, saved.state))
         else:
             saved = campaigns.create(obj.tenant, fields, by=actor(request))
-            self.message_user(request, "Saved as a draft. Arm it next: everything is checked, and nothing leaves.")
+            self.message_user(
+                request, gettext("Saved as a draft. Arm it next: everything is checked, and nothing leaves.")
+            )
         obj.pk = saved.pk
         obj.refresh_from_db()
 
@@ -174,6 +216,7 @@ class CampaignAdmin(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         extra = {"show_save_and_continue": False, "show_save_and_add_another": False, **(extra_context or {})}
+        extra["form_texts"] = form_texts()
         try:
             campaign = self.get_object(request, object_id) if object_id else None
             if campaign is not None and request.method == "GET":
@@ -185,16 +228,14 @@ class CampaignAdmin(
             return HttpResponseRedirect(request.path)
 
     def panel(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
-        """The panel above the form: the state, what the state means, the next step, and its figures."""
+        """What the page shows beside the form: the state, the steps to GO, the figures."""
         state = State(campaign.state)
         # not named `original`: the form reads its own object again, which may be in a later state
         panel: dict[str, Any] = {"shown": campaign, "state_text": STATE_TEXTS[state], "buttons": buttons(campaign)}
-        panel["may_act"] = may(request, LAUNCHERS, campaign)
+        panel |= {"may_act": may(request, LAUNCHERS, campaign), "reasons": reasons(request, campaign)}
         panel["waits"] = state == State.PAUSED and campaign.halted.endswith(canary.LOOK_AT_CANARY)
         panel |= variants_card(request, campaign)
-        if not campaign.silent and state != State.ARMING:
-            panel |= {"checklist": checklist(campaign), "tester": last_tester(request, campaign)}
-            panel["outcomes"] = last_test_outcomes(request, campaign)
+        panel["may_limit"] = state in (State.LAUNCHING, State.RUNNING, State.PAUSED)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
             panel |= {"people": count_recipients(campaign.audience), "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
@@ -208,13 +249,36 @@ class CampaignAdmin(
             panel["preflight"] = preflight(campaign, read_seconds(request.GET.get("seconds")))
         if campaign.launched_at is not None and state not in MOVING:
             panel |= report_panel(request, campaign)
+        if not campaign.silent:
+            panel |= _steps(request, campaign, panel)
         return panel
+
+
+def _steps(request: HttpRequest, campaign: Campaign, panel: Mapping[str, Any]) -> dict[str, Any]:
+    """The steps to GO, and what their cards need."""
+    checked, cleared = panel.get("preflight"), clearance(campaign)
+    armed_people = campaign.audience_size if campaign.armed_at is not None else None
+    known = Known(
+        clearance=cleared,
+        people=panel.get("people", armed_people),
+        warnings=checked.warnings if checked is not None else None,
+        loading=bool(panel.get("upload")),
+    )
+    steps = road(campaign, known)
+    context: dict[str, Any] = {"road": steps, "clearance": cleared, "share_first": share_first(campaign)}
+    context["done"] = sum(step.state in ("done", "skipped") for step in steps)
+    if campaign.state not in LAUNCHED or campaign.state == State.LAUNCHING:
+        context |= {"tester": last_tester(request, campaign), "outcomes": last_test_outcomes(request, campaign)}
+        context |= {"canary": canary_of(campaign)["size"], **approval_context(request, campaign)}
+    return context
 
 
 def _saved(before: str, after: str) -> str:
     if after != before:
-        return "Saved. The campaign is a draft again, because its messages changed: arm it anew."
-    return "Saved. The campaign is still armed: its messages did not change." if after == State.ARMED else "Saved."
+        return gettext("Saved. The campaign is a draft again, because its messages changed: arm it anew.")
+    if after == State.ARMED:
+        return gettext("Saved. The campaign is still armed: its messages did not change.")
+    return gettext("Saved.")
 
 
 def _seconds_left(campaign: Campaign) -> float | None:

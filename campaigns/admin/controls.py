@@ -57,6 +57,10 @@ class Button:
     def url_name(self) -> str:
         return f"admin:campaigns_campaign_{self.control.act}"
 
+    @property
+    def css(self) -> str:
+        return {"danger": "n-button--danger", "next": "n-button--primary"}.get(self.control.style, "")
+
 
 def buttons(campaign: Campaign) -> list[Button]:
     """What a campaign's page offers in the state that it is in."""

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
+from campaigns.admin.writing import CHANNEL_LABELS
 from campaigns.edit import uploads
 from campaigns.edit.fields import columns_of
 from campaigns.models import Audience, Campaign
 from notifier.channels import channels
 from notifier.errors import InvalidInput, NotifierError
+from notifier.models import Template
 from tenants.admin import TenantForm
 
 #: labels of the fields under "Launch settings". An empty field keeps its value; an empty rate means no limit
 LAUNCH_SETTINGS = {
-    "launch_rollout": "At the planned launch",
-    "passed": "If a recipient's local time is over",
-    "hold_seconds": "Hold GO for (seconds)",
-    "rate_per_s": "Messages a second",
-    "canary_percent": "Share that leaves first (%)",
-    "max_error_percent": "Pause above errors (%)",
-    "max_dead_percent": "Pause above dead addresses (%)",
+    "launch_rollout": _("At the planned launch"),
+    "passed": _("If a recipient's local time is over"),
+    "hold_seconds": _("GO can be taken back for (seconds)"),
+    "rate_per_s": _("Messages a second"),
+    "canary_percent": _("Share that can leave first (%)"),
+    "max_error_percent": _("Pause above errors (%)"),
+    "max_dead_percent": _("Pause above dead addresses (%)"),
 }
 
 
@@ -29,12 +32,13 @@ class CampaignForm(TenantForm):
     channels = forms.MultipleChoiceField(
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="None ticked: every channel that the template has content for.",
+        label=_("Channels"),
+        help_text=_("None ticked: every channel that the template has content for."),
     )
     upload = forms.FileField(
         required=False,
-        label="… or upload a list",
-        help_text="A CSV with a column external_id, or one id a line. The list becomes an audience of its own.",
+        label=_("… or upload a list"),
+        help_text=_("A CSV with a column external_id, or one id a line. The list becomes an audience of its own."),
     )
 
     class Meta:
@@ -57,12 +61,18 @@ class CampaignForm(TenantForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "channels" in self.fields:
-            labels = [(name, name.replace("_", "-")) for name in sorted(channels(), reverse=True)]
+            labels = [(name, CHANNEL_LABELS.get(name, name)) for name in sorted(channels(), reverse=True)]
             self.fields["channels"].choices = labels  # type: ignore[attr-defined]
         if "launch_at" in self.fields:
-            self.fields["launch_at"].label = "Planned launch"
+            self.fields["launch_at"].label = _("At a planned time")
         if "local_time" in self.fields:
-            self.fields["local_time"].label = "At each recipient's local time"
+            self.fields["local_time"].label = _("At each recipient's local time")
+        if "data" in self.fields:
+            self.fields["data"].label = _("Values for the template")
+        if "template" in self.fields:
+            self.fields["template"].label_from_instance = _template_label  # type: ignore[attr-defined]
+        if "audience" in self.fields:
+            self.fields["audience"].label_from_instance = _audience_label  # type: ignore[attr-defined]
         for name, label in LAUNCH_SETTINGS.items():
             if name in self.fields:
                 self.fields[name].required, self.fields[name].label = False, label
@@ -104,6 +114,15 @@ class CampaignForm(TenantForm):
         if error.code == "file_refused":
             field = "upload"
         self.add_error(field if field in self.fields else None, error.message)
+
+
+def _template_label(template: Template) -> str:
+    return f"{template.name} ({template.key})" if template.name else template.key
+
+
+def _audience_label(audience: Audience) -> str:
+    kind = audience.get_source_display().partition(":")[0]
+    return f"{audience.name} ({kind}, {audience.size:,})" if audience.size else f"{audience.name} ({kind})"
 
 
 def _check_one_audience(audience: Audience | None) -> None:

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 
 from campaigns.audit import Actor
 from campaigns.models import Campaign
@@ -81,13 +82,13 @@ class CampaignPage(_CampaignModelAdmin):
         )
 
     def not_allowed(self, request: HttpRequest) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": "Your role may look only"}
+        context = {**self.admin_site.each_context(request), "title": _("Your role does not allow this")}
         return TemplateResponse(request, "admin/campaigns/not_allowed.html", context, status=403)
 
     def report(self, request: HttpRequest, changed: bool, success: str, repeat: str) -> None:
         """Say what a control did; a repeat changed nothing."""
         if not changed:
-            self.message_user(request, f"{repeat} This request changed nothing.", messages.INFO)
+            self.message_user(request, f"{repeat} {_('This request changed nothing.')}", messages.INFO)
         elif success:
             self.message_user(request, success, messages.SUCCESS)
 

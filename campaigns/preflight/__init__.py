@@ -1,6 +1,7 @@
-"""What is shown and done before GO: preflight, the launch checklist, silent runs, test sends, capacity.
+"""What is shown and done before GO: preflight, the steps to GO, silent runs, test sends, capacity.
 
 The API, the admin and `manage.py plan_capacity` call this package; the sweep launches armed silent runs. It calls
-`arming`, `lifecycle.launch`, `report` and the engine's planning, templates and accounts. Read `preflight` with its
-parts (`capacity`, `workers`, `spot_check`, `warnings`, `preview`), then `checklist`, `rehearse`, `test_send`.
+`approval`, `arming`, `lifecycle.launch`, `report` and the engine's planning, templates and accounts. Read `preflight`
+with its parts (`capacity`, `workers`, `spot_check`, `warnings`, `preview`), then `rehearse`, `test_send`, `road` (the
+steps), `go_sentence`.
 """

@@ -1,4 +1,4 @@
-"""The launch checklist, and how a campaign leaves, in the admin. As the web role."""
+"""The steps to GO, and how a campaign leaves, in the admin. As the web role."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from notifier.models import Notification
 from tests.campaigns.admin.test_pages import ADD, ADD_FOR_TOKEN, Browse, form
 from tests.campaigns.conftest import Site, armed, page, text
 
-# ---- the checklist ------------------------------------------------------------------------------------------------
+# ---- the steps ----------------------------------------------------------------------------------------------------
 
 
-def test_the_checklist_says_what_comes_next(site: Site, browser: Browse) -> None:
-    ben, ours = browser(site.people.ben), armed(site.draft(channels=["push"]))
+def test_the_steps_say_what_comes_next(site: Site, browser: Browse) -> None:
+    ben, ours = browser(site.people.ben), site.draft(channels=["push"])
     shown = text(ben.get(page("change", ours)))
-    assert "Silent run next" in shown and "1 % of the campaign is not a single message" in shown
+    assert "Arm next" in shown and "Preflight not yet Arm the campaign first." in shown
+    armed(ours)
+    shown = text(ben.get(page("change", ours)))
+    assert "GO next Everything is ready." in shown and "Approval not needed" in shown
     twin, now = armed(rehearse.rehearse(ours, OPERATOR)), datetime.now(UTC)
     Shard.objects.filter(campaign=twin).update(state=Shard.State.DONE, begun=4, sent=3, failed=1)
     ended = {"state": Campaign.State.FINISHED, "launched_at": now - timedelta(seconds=2), "finished_at": now}
     Campaign.objects.filter(pk=twin.pk).update(**ended)
     shown = text(ben.get(page("change", ours)))
-    assert "To yourself next" in shown and "3 of 4 checked, 1 refused" in shown and "Rehearse again" in shown
+    assert "Silent run done" in shown and "3 of 4 checked, 1 refused" in shown and "Rehearse again" in shown
 
 
 def test_a_silent_run_begins_by_a_button_and_links_back(site: Site, browser: Browse) -> None:
