@@ -12,6 +12,7 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import category
         from campaigns.admin import home_sent, template_uses
+        from campaigns.admin.home import register_cards
         from campaigns.arming import corrections, email_page
         from campaigns.edit import uploads
         from campaigns.lifecycle.digest_items import digest_items
@@ -48,3 +49,4 @@ class CampaignsConfig(AppConfig):
         register_eraser("armed_messages", erase)
         register_eraser("schedules", personal.erase)
         register_exporter("schedules", personal.exported)
+        register_cards()

@@ -14,7 +14,8 @@ from tenants.admin import ReadOnlyAdmin
 
 class ApprovalAdmin(ReadOnlyAdmin):
     group = "Campaigns"
-    rank = 15
+    rank = 16
+    icon = "rule"
     list_display = ("about", "decision", "requested_by", "requested_at", "decided_by", "decided_at", "note")
     list_display_links = ("requested_at",)
     list_filter = ("decision",)

@@ -82,7 +82,7 @@ def test_how_it_leaves_is_set_in_the_form(site: Site, browser: Browse) -> None:
 
 def test_a_held_go_counts_down_and_can_be_taken_back(site: Site, browser: Browse) -> None:
     ben, ours = browser(site.people.ben), armed(site.draft(hold_seconds=30))
-    assert "30 s from now" in text(ben.get(page("go", ours)))
+    assert "in 30 s" in text(ben.get(page("go", ours)))
     answer = ben.post(page("go", ours), revision=ours.revision)
     assert "It leaves in 30 s" in text(answer) and b"data-left=" in answer.content
     answer = ben.post(page("take_back", ours), page("change", ours))
