@@ -76,6 +76,8 @@ def test_two_people_take_a_campaign_from_an_empty_form_to_go(tab: Page, web: Web
     expect(tab.locator(".countdown")).to_be_visible()
     tab.get_by_role("button", name="Take it back").click()
     expect(tab.get_by_text("Taken back: nothing has left.")).to_be_visible()
+    tab.goto(f"{web.origin}/admin/")
+    check(tab)
 
 
 def test_go_happens_once_and_only_for_what_the_page_showed(tab: Page, web: Web, site: Site) -> None:
@@ -99,6 +101,11 @@ def test_go_happens_once_and_only_for_what_the_page_showed(tab: Page, web: Web, 
     tab.goto(web.origin + page("go", ours))
     expect(tab.get_by_text("It was launched at")).to_be_visible()
     assert AuditLog.objects.filter(action="campaign.go").count() == 1
+    # a page of a running campaign asks on; the last one asks nothing
+    for one in (stale, second):
+        one.close()
+    tab.goto(f"{web.origin}/admin/")
+    check(tab)
 
 
 def test_unsaved_changes_are_warned_of(tab: Page, web: Web, site: Site) -> None:
