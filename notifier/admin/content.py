@@ -168,6 +168,9 @@ class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
     deleted_together = (TemplateVersion,)
     instead_of_deleting = "Sent messages name the version that they were rendered from."
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("tenant", "category", "layout")
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
             (None, {"fields": ("tenant", "key", "name", "category")}),

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from notifier.delivery.content import templates
@@ -248,3 +250,19 @@ def test_an_empty_list_says_what_to_do(site: Site, log_in: LogIn) -> None:
     Member.objects.filter(tenant=site.people.globex, user=site.people.cleo).delete()
     html = log_in(site.people.cleo).get(url(Template, "changelist")).content.decode()
     assert "There is no template yet." in html and "Write the first one" in html
+
+
+def test_the_pages_of_a_template_need_few_queries(site: Site, log_in: LogIn) -> None:
+    browser = log_in(site.people.ben)
+    row = published(site, {"email": {"en": MAIL}, "sms": {"en": {"text": "a"}, "de": {"text": "b"}}})
+    for page in (
+        url(Template, "change", row.pk),
+        url(Template, "changelist"),
+        reverse("admin:notifier_template_versions", args=[row.pk]),
+    ):
+        browser.get(page)
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get(page).status_code == 200
+        asked = [q["sql"] for q in queries if q["sql"].startswith(("SELECT", " SELECT", "\nSELECT", "DECLARE"))]
+        asked = [sql for sql in asked if "set_config" not in sql]
+        assert len(asked) <= 12, (page, asked)

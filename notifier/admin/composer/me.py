@@ -19,11 +19,13 @@ _KEPT = 20
 
 
 def own_recipient(request: HttpRequest, tenant: Tenant) -> str:
-    """The external id; empty while it is not known."""
-    for name in (_VIEWED, TESTERS):
-        if kept := request.session.get(name, {}).get(str(tenant.pk)):
-            return str(kept)
-    return tester(request, tenant)
+    """The external id of the recipient as whom a preview is shown at first; empty while it is not known."""
+    return viewed_recipient(request, tenant) or tester(request, tenant)
+
+
+def viewed_recipient(request: HttpRequest, tenant: Tenant) -> str:
+    """The external id of the recipient of the last preview; empty before the first one."""
+    return str(request.session.get(_VIEWED, {}).get(str(tenant.pk), ""))
 
 
 def tester(request: HttpRequest, tenant: Tenant) -> str:

@@ -14,10 +14,9 @@ from django.urls import reverse
 from notifier.admin.composer import changes
 from notifier.admin.composer.editor import editor_of
 from notifier.admin.composer.live import data_of, json_text, preview_of
-from notifier.admin.composer.me import own_recipient, tester
+from notifier.admin.composer.me import own_recipient, tester, viewed_recipient
 from notifier.admin.composer.posted import ContentWidget, shown_content
 from notifier.admin.composer.previews import Preview, PreviewRequest, first_recipient, load_person, preview
-from notifier.admin.composer.uses import find_uses
 from notifier.admin.composer.variables import data_paths, offered, placeholders
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.templates import normalised
@@ -113,23 +112,21 @@ def context_of(request: HttpRequest, form: Any, template: Template | None, *, ca
     """The context of the page."""
     recomposed = recomposed_of(request)
     tenant = template.tenant if template is not None else tenant_of(request)
-    latest: TemplateVersion | None = template.versions.first() if template is not None else None
+    latest: TemplateVersion | None = form.latest
     content = _content(form, recomposed, latest)
     errors = [*(recomposed.errors if recomposed else ()), *getattr(form, "mistakes", ())]
     editor = editor_of(content, tenant.default_locale if tenant else "en", latest, errors)
-    person = own_recipient(request, tenant) if tenant else ""
-    if not person and tenant is not None:
-        person = first_recipient(tenant)
+    own = tester(request, tenant) if tenant else ""
+    person = (viewed_recipient(request, tenant) or own or first_recipient(tenant)) if tenant else ""
     active = recomposed.active if recomposed else first_mistake(errors)
     paths = latest.variables if latest else []
     return {
         "editor": replace(editor, can_edit=can_edit),
         "latest": latest,
-        "uses": find_uses([template.pk])[template.pk] if template else [],
         "active_channel": active[0] or next((tab.name for tab in editor.tabs), ""),
         "active_locale": active[1],
         "person": person,
-        "tester": tester(request, tenant) if tenant else "",
+        "tester": own,
         "tester_email": getattr(request.user, "email", ""),
         "composer_tenant": tenant,
         "preview": recomposed.shown if recomposed else None,
