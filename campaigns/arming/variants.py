@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 
-from django.db.models import F
+from django.db.models import F, Sum
 
 from campaigns.arming.assignment import HOLDOUT, REST, Parts, parts_of, slot_finder
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.planning import CampaignPlanner, RangePlan, keep_one_per_address
 from campaigns.arming.waves import LocalClock
-from campaigns.models import Campaign, CampaignVariant, Experiment
+from campaigns.models import Campaign, CampaignVariant, Experiment, Shard
 from campaigns.states import State
 from notifier.delivery.content import templates
 from notifier.delivery.planning.plan import Planned, Suppressed, plan
@@ -68,6 +68,15 @@ def why_nobody_tests(campaign: Campaign) -> str:
         f"Nobody is in the test: {experiment.test_percent} % of {campaign.processed:,} people. Make the share of the "
         "test larger, or leave the variants out."
     )
+
+
+def variant_sizes(campaign: Campaign) -> dict[str, int]:
+    """Variant -> its armed messages on the channel where it has the most, which are about as many people."""
+    rows = Shard.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).exclude(variant="").order_by()
+    sizes: dict[str, int] = {}
+    for key, size in rows.values("variant", "channel").annotate(n=Sum("size")).values_list("variant", "n"):
+        sizes[key] = max(sizes.get(key, 0), size)
+    return sizes
 
 
 # ---- before arming -------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from campaigns.arming.render_problems import RenderProblem, excluded_messages
+from campaigns.arming.variants import experiment_of, variant_sizes
 from campaigns.audience import topic_of
 from campaigns.lifecycle.waves import Wave, waves_of
 from campaigns.models import Campaign
@@ -142,6 +143,9 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     estimate = capacity.slowest(paces(ready, campaign.rate_per_s, workers))
     person = preview.example_recipient(campaign)
     takes, waves = estimate.seconds if estimate else 0.0, waves_of(campaign)
+    findings = Findings(ready, takes, workers, spot_check(campaign, now), waves)
+    experiment = experiment_of(campaign)
+    sizes = variant_sizes(campaign) if experiment else {}
     return Preflight(
         audience=campaign.audience_size,
         topic=topic_of(campaign),
@@ -149,7 +153,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         problems=campaign.problems,
         ready=ready,
-        warnings=warnings(campaign, Findings(ready, takes, workers, spot_check(campaign, now), waves), now),
+        warnings=warnings(campaign, replace(findings, experiment=experiment, variant_sizes=sizes), now),
         arithmetic=[
             *(arithmetic(r, takes, seconds) for r in ready if r.rate),
             *(encryption(r) for r in ready if r.prepared),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,9 +15,10 @@ from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.lifecycle import planned
 from campaigns.lifecycle.waves import LATE, Wave
-from campaigns.models import Campaign, Passed
+from campaigns.models import Campaign, Choice, Experiment, Metric, Passed
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
+from notifier.vocabulary.content import Tracking
 from notifier.vocabulary.status import Lane, Mode, Reason
 
 #: an arming older than this is worth a warning: recipients who joined since then get nothing
@@ -54,12 +55,17 @@ class Findings:
     spot: SpotCheck = NO_SPOT_CHECK
     #: of a campaign at local time: when messages become due, the earliest first
     waves: Sequence[Wave] = ()
+    #: the A/B test
+    experiment: Experiment | None = None
+    #: variant -> people reached, as armed
+    variant_sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def warnings(campaign: Campaign, findings: Findings, now: datetime) -> list[str]:
     """All warnings, the worst first."""
     return [
         *_about_people(campaign, findings),
+        *_about_test(campaign, findings),
         *_about_leaving(campaign, findings, now),
         *_about_age(campaign, now),
         *_about_spot_check(findings.spot),
@@ -86,6 +92,30 @@ def _about_people(campaign: Campaign, findings: Findings) -> Iterator[str]:
         yield "The campaign was not tested since its last change: send it to yourself first."
     elif campaign.tested_version_id != campaign.version_id:
         yield "The template was published anew between the last test send and the arming: send it to yourself again."
+
+
+def _about_test(campaign: Campaign, findings: Findings) -> Iterator[str]:
+    """What the figures of an A/B test leave out, and whether its rule can find a winner."""
+    experiment = findings.experiment
+    if experiment is None:
+        return
+    if experiment.waiting:
+        yield (
+            f"{experiment.waiting:,} people wait for the winner of the A/B test: messages, costs and times here are of "
+            "the test alone."
+        )
+    by_rule = experiment.choice == Choice.RULE and experiment.has_rest
+    if by_rule and any(size < experiment.min_sample for size in findings.variant_sizes.values()):
+        yield (
+            f"A variant has fewer messages than the rule's minimum of {experiment.min_sample:,} people, so that the "
+            "rule will find no winner. Make the test's share larger, or the minimum smaller."
+        )
+    untold = set(campaign.channels) == {"email"} and campaign.tenant.tracking != Tracking.ON
+    if by_rule and experiment.metric != Metric.UNSUBSCRIBED and untold:
+        yield (
+            f"The rule compares what was {experiment.metric}, and this tenant does not record that for emails by "
+            "person. Let a person choose, or compare unsubscribed."
+        )
 
 
 def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Iterator[str]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.arming import delivery_id_range
+from campaigns.arming.assignment import HOLDOUT, REST
 from campaigns.arming.ids import delivery_ids
+from campaigns.arming.variants import part_of
 from campaigns.audience import contains
 from campaigns.category import category_rule_of
-from campaigns.models import Audience, Campaign
+from campaigns.models import Audience, Campaign, Experiment
 from campaigns.states import State
 from notifier.channels import channel
 from notifier.delivery.explain import DeliveryExplanation, Explanation, Subject, describe_decision, explain
@@ -28,7 +30,7 @@ from notifier.vocabulary.status import Mode, Reason
 from tenants.models import Recipient
 
 #: the names of the lines about the audience
-AUDIENCE, ARMED = "audience", "armed"
+AUDIENCE, ARMED, AB_TEST = "audience", "armed", "ab_test"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ def _armed_lines(
         yield RuleResult(ARMED, f"the campaign is {campaign.state}", "not decided yet: the rules below are as of now")
         return
     looked_at = f"the audience as it was on {utc_minute(armed_at)}"
+    part = part_of(campaign, recipient.pk)
+    if part:
+        winner = Experiment.objects.values_list("winner", flat=True).get(campaign=campaign)
+        yield RuleResult(AB_TEST, "the part of the A/B test, by the ids of campaign and recipient", _part(part, winner))
+    if not deliveries and part == REST and not winner:
+        return
     if deliveries:
         yield RuleResult(ARMED, looked_at, f"{len(deliveries)} rows of this recipient were stored")
         return
@@ -101,6 +109,14 @@ def _armed_lines(
         )
         return
     yield RuleResult(ARMED, looked_at, "left out: the recipient was not in the audience then")
+
+
+def _part(part: str, winner: str) -> str:
+    if part == HOLDOUT:
+        return "left out: held out of the test"
+    if part != REST:
+        return f"variant {part}"
+    return f"the rest, which got the winner: variant {winner}" if winner else "the rest, which waits for the winner"
 
 
 def _channels_of_duplicates(campaign: Campaign, person: Person) -> list[str]:
