@@ -55,3 +55,9 @@ def reason(value: str) -> str:
 def share(count: int, whole: int) -> str:
     """3 of 12 -> 25.0 %; of nothing -> nothing."""
     return percent(count, whole) if whole else ""
+
+
+@register.filter
+def per_second(rate: float | None) -> str:
+    """0.24 -> 0.2, 58000 -> 58,000; a slow campaign does not read as 0."""
+    return thousands(rate) if rate is None or rate >= 10 or rate == 0 else f"{rate:.2g}"

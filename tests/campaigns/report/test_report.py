@@ -107,6 +107,19 @@ def test_a_large_campaign_is_counted_by_a_task_and_read_from_its_row(over: Campa
     assert funnel_of(new.counted.cells).opened == 1
 
 
+def test_the_page_shows_the_funnel_and_a_choice_of_breakdowns(
+    site: Site, over: Campaign, browser: Callable[..., Browser]
+) -> None:
+    report(over, ada=EventKind.CLICKED)
+    ben = browser(site.people.ben)
+    for by in ("channel", "locale", "platform", "provider", "nonsense"):
+        answer = ben.get(f"{page('change', over)}?by={by}")
+        assert answer.status_code == 200
+        assert "From sent to unsubscribed" in text(answer)
+    assert "Every message in the ledger" in text(answer)
+    assert "shard" not in text(answer).lower()
+
+
 def test_the_files_are_formula_safe_and_of_the_own_tenant_only(
     site: Site, over: Campaign, browser: Callable[..., Browser]
 ) -> None:
