@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import jwt
 import requests
 import structlog
 from django.conf import settings
@@ -98,6 +99,21 @@ class OidcBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # mozilla-d
         if "nonce" in kwargs and not rules.is_for(payload, settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID):
             raise SuspiciousOperation("The ID token is of another issuer or for another client.")
         return payload
+
+    def retrieve_matching_jwk(self, token: str) -> jwt.PyJWK:
+        """The provider's key for the token. A provider with one key may give it no id, which the library demands."""
+        response = requests.get(self.OIDC_OP_JWKS_ENDPOINT, timeout=TIMEOUT)
+        response.raise_for_status()
+        key_id = jwt.get_unverified_header(token).get("kid")
+        for key in response.json()["keys"]:
+            fits = key_id is None or key.get("kid") in (None, key_id)
+            if (
+                fits
+                and key.get("use", "sig") == "sig"
+                and key.get("alg", self.OIDC_RP_SIGN_ALGO) == self.OIDC_RP_SIGN_ALGO
+            ):
+                return jwt.PyJWK(key, algorithm=self.OIDC_RP_SIGN_ALGO)
+        raise SuspiciousOperation("The provider has no key for this token.")
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:
         """The user, with the memberships that the claims name; None when nothing here is open to the person."""
