@@ -18,7 +18,8 @@ SLOTS = 1 << 24
 #: keys of the parts that are no variant
 HOLDOUT, REST = "-", "*"
 
-#: SQL: the slot of the recipient of the row {row} in the campaign %(campaign)s. 0.7 µs a row
+#: SQL: the slot of the recipient of the row {row} in the campaign %(campaign)s. 2.9 µs a row
+#: (the best of five on a machine with many times more work than cores)
 SLOT_SQL = """
 (SELECT get_byte(h, 0) * 65536 + get_byte(h, 1) * 256 + get_byte(h, 2)
  FROM sha256(uuid_send(%(campaign)s::uuid) || uuid_send({recipient})) h)
@@ -52,7 +53,8 @@ def parts_of(holdout_percent: int, test_percent: int, weights: Sequence[tuple[st
 
 
 def slot_finder(campaign_id: uuid.UUID) -> Callable[[uuid.UUID], int]:
-    """A function from a recipient's id to the slot. 0.8 µs a recipient."""
+    """A function from a recipient's id to the slot. With `Parts.key_of` 2.4 µs a recipient, on a machine with many times
+    more work than cores; only campaigns with variants pay it."""
     of_campaign = hashlib.sha256(campaign_id.bytes)
 
     def slot(recipient_id: uuid.UUID) -> int:
