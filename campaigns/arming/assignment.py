@@ -53,8 +53,8 @@ def parts_of(holdout_percent: int, test_percent: int, weights: Sequence[tuple[st
 
 
 def slot_finder(campaign_id: uuid.UUID) -> Callable[[uuid.UUID], int]:
-    """A function from a recipient's id to the slot. With `Parts.key_of` 2.4 µs a recipient, on a machine with many times
-    more work than cores; only campaigns with variants pay it."""
+    """A function from a recipient's id to the slot. With `Parts.key_of` 2.4 µs a recipient, on a machine with many
+    times more work than cores; only campaigns with variants pay it."""
     of_campaign = hashlib.sha256(campaign_id.bytes)
 
     def slot(recipient_id: uuid.UUID) -> int:
