@@ -11,7 +11,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import category
-        from campaigns.admin import home_sent, template_uses
+        from campaigns.admin import find, home_sent, template_uses
         from campaigns.admin.home import register_cards
         from campaigns.arming import corrections, email_page
         from campaigns.edit import uploads
@@ -36,6 +36,7 @@ class CampaignsConfig(AppConfig):
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
         home_sent.register_cards()
+        find.register()
         register_campaign_emails(email_page.render_email)
         add_use_finder(category.campaigns_using)
         register_use_finder(template_uses.campaigns_using)

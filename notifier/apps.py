@@ -20,7 +20,7 @@ class NotifierConfig(AppConfig):
         from django.conf import settings
         from django.core.exceptions import ImproperlyConfigured
 
-        from notifier.admin import home, references
+        from notifier.admin import find, home, references, timeline
         from notifier.admin.composer.uses import digests_using, register_use_finder
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
@@ -50,7 +50,7 @@ class NotifierConfig(AppConfig):
             services.allow(settings.WEBPUSH_SERVICES, settings.SANDBOX_URL)
         except ValueError as error:
             raise ImproperlyConfigured(f"WEBPUSH_SERVICES: {error}") from None
-        for admin_part in (references, home):
+        for admin_part in (references, home, find, timeline):
             admin_part.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)

@@ -11,6 +11,8 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and people"
 
     def ready(self) -> None:
+        from tenants.admin.search import people
+        from tenants.admin.timeline import sources
         from tenants.erasure import register_eraser
         from tenants.imports import jobs
         from tenants.login import login_sessions
@@ -20,6 +22,8 @@ class TenantsConfig(AppConfig):
         user_logged_out.connect(login_sessions.record_logout)
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
         _show_json_without_styles()
+        people.register()
+        sources.register()
         register_eraser("import_files", jobs.erase_left_out)
         # sent once all migrations have run, those of other apps included
         post_migrate.connect(_apply_grants_and_keys, sender=self)

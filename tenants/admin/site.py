@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -28,6 +28,7 @@ from tenants.admin.hardening import answer_database_errors, refuse_null_characte
 from tenants.admin.home import load_cards
 from tenants.admin.navigation import GROUPS, group_of, navigation, rank_of
 from tenants.admin.roles import is_platform_operator, roles_of
+from tenants.admin.search.page import find_view
 from tenants.admin.shown_once import one_time_page
 from tenants.admin.time_zones import zone_of_page
 from tenants.login import lockout, login_sessions
@@ -140,17 +141,25 @@ class NotifierAdminSite(AdminSite):
             path("oidc/begin/", _oidc("Begin"), name="oidc_begin"),
             path("oidc/callback/", _oidc("Callback"), name="oidc_callback"),
             *AccountPages(self.each_context).addresses(self.admin_view),
+            path("find/", self.admin_view(partial(find_view, site=self)), name="find"),
         ]
         left_out = ("view_on_site", "search")
         return [*own, *(url for url in super().get_urls() if getattr(url, "name", "") not in left_out)]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """With the main menu."""
+        """With the main menu and the search box."""
         context = super().each_context(request)
         apps = context["available_apps"]
         menu = navigation(apps, self._registry, request.path, reverse("admin:index"))
         links = [{"url": reverse("admin:account"), "title": _("Your login")}]
-        return {**context, "navigation": menu, "user_links": links, "languages": settings.LANGUAGES}
+        find_url = reverse("admin:find") if apps else ""
+        return {
+            **context,
+            "navigation": menu,
+            "find_url": find_url,
+            "user_links": links,
+            "languages": settings.LANGUAGES,
+        }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Pages by task instead of by Python package; the pages of one package when `app_label` names it."""

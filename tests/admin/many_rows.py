@@ -73,9 +73,9 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
             tenant,
             "campaigns_shard",
             "id, campaign_id, number, channel, account_id, size, canary, state, fence, worker, begun, sent, failed,"
-            " dead, requeued, skipped, disconnected, accounted, segments",
+            " dead, requeued, skipped, disconnected, accounted, segments, variant",
             f"{_id('shard')}, '{campaign}', n, 'push', '{account}', 1, false, 'done', 0, 'w',"
-            " 1, 1, 0, 0, 0, 0, 0, true, 0",
+            " 1, 1, 0, 0, 0, 0, 0, true, 0, ''",
         ),
     ]
 

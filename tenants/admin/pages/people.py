@@ -22,6 +22,7 @@ from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.erasure import erase
 from tenants.admin.roles import AUTHORS, OWNERS, may
 from tenants.admin.site import admin_site
+from tenants.admin.timeline.page import TimelinePage
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
@@ -164,7 +165,7 @@ def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
 
 
 @admin.register(Recipient, site=admin_site)
-class RecipientAdmin(LargeTableAdmin):
+class RecipientAdmin(TimelinePage, LargeTableAdmin):
     group = "People"
     icon = "person"
     rank = 10
