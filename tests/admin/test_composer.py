@@ -69,7 +69,10 @@ def test_the_fields_may_come_as_one(site: Site, log_in: LogIn) -> None:
     assert Template.objects.get(key="hello").versions.get().content == content
 
 
-@pytest.mark.parametrize("composed", ["", "[", "7", "{}", '[["has"]]', '[["has", 7]]', "[" * 9000, '[["has", "x"]]'])
+@pytest.mark.parametrize(
+    "composed",
+    ["", "[", "7", "{}", '[["has"]]', '[["has", 7]]', "[" * 9000, '[["has", "x"]]', '[["has", "\\\\ud800:en"]]'],
+)
 def test_what_is_no_editor_stores_nothing(site: Site, log_in: LogIn, composed: str) -> None:
     sent = {"tenant": str(site.people.acme.pk), "key": "hello", "name": "", "composed": composed}
     answer = log_in(site.people.ben).post(url(Template, "add"), sent)

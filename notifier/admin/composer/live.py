@@ -26,6 +26,7 @@ from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.templates import parse_parts
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Layout, Template
+from notifier.values.json_document import check_document
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
 from notifier.web.csp import HEADER
@@ -170,6 +171,7 @@ def data_of(post: Any) -> dict[str, Any]:
         raise InvalidInput(message, field="preview_data") from None
     if not isinstance(data, dict):
         raise InvalidInput(_('The test data must be an object, such as {"order": "4711"}.'), field="preview_data")
+    check_document(data)
     check_names(data, "preview_data")
     return data
 

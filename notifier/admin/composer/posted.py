@@ -14,6 +14,8 @@ from typing import Any
 
 from django import forms
 
+from notifier.errors import InvalidInput
+from notifier.values.json_document import check_document
 from tenants.admin.json_field import JsonField, read_json
 
 Content = dict[str, dict[str, dict[str, Any]]]
@@ -46,7 +48,9 @@ def pairs_of(data: Any) -> list[tuple[str, str]]:
     if COMPOSED in data:
         try:
             listed = json.loads(data[COMPOSED])
-        except (ValueError, RecursionError):
+            # half a surrogate pair cannot be shown on a page
+            check_document(listed)
+        except (ValueError, RecursionError, InvalidInput):
             return []
         if not isinstance(listed, list) or len(listed) > MOST_FIELDS:
             return []
@@ -102,11 +106,12 @@ def _file(text: str) -> Any:
 def shown_content(value: Any) -> Content:
     """The content that an editor can show of a value: texts, objects and lists of files. What is none of these is left
     out; the form says what is wrong with it."""
-    if isinstance(value, str):
-        try:
+    try:
+        if isinstance(value, str):
             value = read_json(value)
-        except ValueError:
-            return {}
+        check_document(value)
+    except (ValueError, InvalidInput):
+        return {}
     if not isinstance(value, Mapping):
         return {}
     return {
