@@ -71,7 +71,7 @@ def test_the_fields_may_come_as_one(site: Site, log_in: LogIn) -> None:
 
 @pytest.mark.parametrize(
     "composed",
-    ["", "[", "7", "{}", '[["has"]]', '[["has", 7]]', "[" * 9000, '[["has", "x"]]', '[["has", "\\\\ud800:en"]]'],
+    ["", "[", "7", "{}", '[["has"]]', '[["has", 7]]', "[" * 9000, '[["has", "x"]]', '[["has", "\\ud800:en"]]'],
 )
 def test_what_is_no_editor_stores_nothing(site: Site, log_in: LogIn, composed: str) -> None:
     sent = {"tenant": str(site.people.acme.pk), "key": "hello", "name": "", "composed": composed}
