@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tenants.models import User
 from tests.inbox.web import Web
@@ -116,3 +116,12 @@ def log_in(tab: Page, web: Web, user: User) -> None:
     client = Client()
     client.force_login(user)
     tab.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": web.origin}])
+
+
+def reach_by_tab(tab: Page, control: Locator) -> None:
+    """Press Tab until the control has the focus. A date has three parts, so the way to it may be long."""
+    for _ in range(60):
+        if control.evaluate("control => control === document.activeElement"):
+            return
+        tab.keyboard.press("Tab")
+    raise AssertionError("Tab never reaches the control")
