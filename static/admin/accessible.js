@@ -101,13 +101,14 @@ document.addEventListener("focusin", ({ target }) => {
 const sheet = document.querySelector("#changelist-filter");
 const opener = document.querySelector(".n-filters");
 if (sheet && opener) {
-  sheet.setAttribute("role", "dialog");
-  sheet.setAttribute("aria-label", words(opener));
   opener.setAttribute("aria-expanded", "false");
   new MutationObserver(() => {
     const open = sheet.checkVisibility();
     if (open === (opener.getAttribute("aria-expanded") === "true")) return;
     opener.setAttribute("aria-expanded", String(open));
-    (open ? sheet.querySelector("a, button, input:not([type=hidden]), select") : opener)?.focus();
+    (open ? sheet.querySelector("button") : opener).focus();
   }).observe(sheet, { attributes: true, attributeFilter: ["style", "class"] });
+  sheet.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !sheet.contains(relatedTarget)) sheet.querySelector("button").focus();
+  });
 }
