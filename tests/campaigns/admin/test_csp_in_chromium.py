@@ -34,7 +34,7 @@ def test_the_login_form_keeps_the_policy(tab: Page, web: Web, site: Site) -> Non
     tab.get_by_label("Username").fill(ben.username)
     tab.get_by_label("Password").fill("a long password")
     tab.get_by_role("button", name="Log in").click()
-    expect(tab.get_by_role("heading", name="What would you like to do?")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Home")).to_be_visible()
 
 
 def test_a_form_with_rows_inside_and_a_calendar_works(tab: Page, web: Web, site: Site) -> None:
