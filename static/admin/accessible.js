@@ -77,6 +77,7 @@ function nameChoices() {
     if (!label) continue;
     label.id ||= `${label.htmlFor}_label`;
     shown.removeAttribute("role");
+    shown.removeAttribute("aria-readonly");
     shown.closest(".select2-selection").setAttribute("aria-labelledby", `${label.id} ${shown.id}`);
   }
 }

@@ -74,7 +74,7 @@ def problems(tab: Page, address: str) -> list[str]:
     if answer.status == 403:
         return []
     if answer.status != 200:
-        return [f"{address}: status {answer.status} {tab.title()}"]
+        return [f"{address}: status {answer.status}: {tab.title()}"]
     found = in_both_themes(tab)
     if beyond := sideways(tab):
         found.append(f"{beyond} px wider than a small screen")
