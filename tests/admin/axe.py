@@ -14,24 +14,27 @@ COLOR_RULES = ("color-contrast", "link-in-text-block")
 BLOCKING = ("serious", "critical")
 
 
-def violations(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+def violations(page: Page, rules: tuple[str, ...] = (), without: str = "") -> list[str]:
     """The serious and critical violations of the page as it is now, a line each: rule, selector, what is wrong.
-    With `rules` only these are checked."""
+    With `rules` only these are checked; `without` is the selector of a part that is left out."""
     # page.evaluate is not bound by the page's Content-Security-Policy
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(f"() => {{ {SCRIPT} }}")
-    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
-    result = page.evaluate("only => axe.run(document, { runOnly: only, resultTypes: ['violations'] })", only)
+    context = f"{{ exclude: ['{without}'] }}" if without else "document"
+    result = page.evaluate(
+        f"runOnly => axe.run({context}, {{ runOnly, resultTypes: ['violations'] }})",
+        {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS},
+    )
     return [line for rule in result["violations"] if rule["impact"] in BLOCKING for line in _lines(rule)]
 
 
-def in_both_themes(page: Page) -> list[str]:
+def in_both_themes(page: Page, without: str = "") -> list[str]:
     """The violations in light and in dark. The page is not loaded again; in dark only what depends on colours is
     checked again, which takes a third of the time."""
     found = []
     for theme, rules in (("light", ()), ("dark", COLOR_RULES)):
         page.evaluate("theme => window.notifierTheme?.set(theme)", theme)
-        found += [f"{theme}: {line}" for line in violations(page, rules)]
+        found += [f"{theme}: {line}" for line in violations(page, rules, without)]
     page.evaluate("() => window.notifierTheme?.set('auto')")
     return found
 

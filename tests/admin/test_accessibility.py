@@ -14,9 +14,9 @@ from playwright.sync_api import Page, expect
 
 from campaigns.models import Audience, Campaign
 from notifier.delivery.content import templates
-from notifier.models import ProviderAccount, Template
+from notifier.models import ProviderAccount, Sender, Template
 from tenants.admin import admin_site
-from tenants.models import Category, Device, User
+from tenants.models import Category, Device, Member, Recipient, User
 from tests.admin.axe import in_both_themes, sideways
 from tests.admin.conftest import Rows, create_rows
 from tests.browser import log_in, reach_by_tab
@@ -34,6 +34,8 @@ FOCUS_IS_SEEN = """() => [...Array(4)].reduce(([element, seen]) =>
     [element.parentElement ?? element, seen || getComputedStyle(element).outlineStyle !== "none"],
     [document.activeElement, false])[1]"""
 
+HOME = "/admin/"
+
 
 def url(model: type[Model], page: str, *args: Any) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
@@ -47,10 +49,26 @@ def addresses_of_models(rows: Rows) -> Iterator[str]:
         yield url(model, "change", rows[model].pk) if model in rows else url(model, "add")
     # a form with a choice of another row, one with rows inside, one with a calendar
     yield from (url(Device, "add"), url(Campaign, "add"), url(Audience, "add"))
-    yield url(Device, "changelist") + "?o=1&q=nothing+has+this+name"
-    yield url(Category, "history", rows[Category].pk)
+    # a list whose search finds nothing, and a question before a row is deleted
+    yield url(Device, "changelist") + "?q=nothing+has+this+name"
     yield url(Category, "delete", rows[Category].pk)
-    yield url(Template, "delete", rows[Template].pk)
+    yield url(Sender, "delete", rows[Sender].pk)
+
+
+def addresses_of_special_pages(rows: Rows) -> Iterator[str]:
+    """Pages of one's own and pages beside a form."""
+    yield from (
+        reverse("admin:account"),
+        reverse("admin:find") + "?q=zebra",
+        reverse("admin:find") + "?q=nothing-has-this",
+    )
+    yield reverse("admin:campaigns_schedule_calendar")
+    yield reverse("admin:tenants_member_login", args=[rows[Member].pk])
+    for name in ("tenants_recipient_timeline", "notifier_notification_why"):
+        yield reverse(f"admin:{name}", args=[rows[Recipient].pk])
+    yield reverse("admin:notifier_provideraccount_test", args=[rows[ProviderAccount].pk])
+    for name in ("versions", "difference", "preview"):
+        yield reverse(f"admin:notifier_template_{name}", args=[rows[Template].pk])
 
 
 def addresses_of_campaigns(people: People, viewer: User) -> Iterator[str]:
@@ -64,7 +82,7 @@ def addresses_of_campaigns(people: People, viewer: User) -> Iterator[str]:
     over, moving = sent(armed(site.draft(name="Over"))), site.draft(name="Moving", state=Campaign.State.ARMING)
     for campaign in (site.draft(), ready, over, moving):
         yield url(Campaign, "change", campaign.pk)
-    yield url(Campaign, "go", ready.pk)
+    yield from (url(Campaign, "go", ready.pk), url(Campaign, "left_out", over.pk), url(Campaign, "compare", over.pk))
 
 
 def problems(tab: Page, address: str) -> list[str]:
@@ -75,7 +93,8 @@ def problems(tab: Page, address: str) -> list[str]:
         return []
     if answer.status != 200:
         return [f"{address}: status {answer.status}: {tab.title()}"]
-    found = in_both_themes(tab)
+    # the menu is the same on each page: the home page is checked with it
+    found = in_both_themes(tab, without="" if address.endswith(HOME) else "#nav")
     if beyond := sideways(tab):
         found.append(f"{beyond} px wider than a small screen")
     levels = tab.evaluate(HEADINGS)
@@ -87,10 +106,11 @@ def problems(tab: Page, address: str) -> list[str]:
 def test_every_page_is_accessible_and_fits_a_phone(tab: Page, web: Web, people: People, vera: User) -> None:
     found = problems(tab, web.origin + reverse("admin:login"))
     log_in(tab, web, User.objects.create_superuser("olga", "", "a long password"))
-    for address in addresses_of_models(create_rows(people.acme, "zebra")):
+    rows = create_rows(people.acme, "zebra")
+    for address in addresses_of_models(rows):
         found += problems(tab, web.origin + address)
     log_in(tab, web, people.ana)
-    for address in addresses_of_campaigns(people, vera):
+    for address in (*addresses_of_special_pages(rows), *addresses_of_campaigns(people, vera)):
         found += problems(tab, web.origin + address)
     assert found == []
 
