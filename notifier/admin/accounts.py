@@ -11,10 +11,14 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import escape
+from django.urls import reverse
+from django.utils.html import escape, format_html
+from django.utils.translation import gettext_lazy as _
 
+from notifier.admin.account_test import NAME as TEST_PAGE
 from notifier.admin.account_test import AccountTest
-from notifier.delivery.accounts import receipts_address, registry
+from notifier.delivery.accounts import connection_test, receipts_address, registry
+from notifier.delivery.accounts.health import FULL, read_weights
 from notifier.errors import InvalidInput
 from notifier.models import ProviderAccount
 from notifier.providers import provider_class, providers
@@ -24,6 +28,8 @@ from tenants.admin.base import ChannelFilter
 from tenants.people.fields import app as app_name
 
 PREFIX = "config_"
+#: colours of the squares with a provider's initial: white text on each has a contrast of 4.5 and more
+_HUES = ("#4a50d8", "#0f6b3c", "#7a4b00", "#b3202c", "#1d5aa6", "#6b2f9c", "#0b6470")
 ABBREVIATIONS = {"api": "API", "arn": "ARN", "id": "ID", "smtp": "SMTP", "url": "URL"}
 
 
@@ -117,11 +123,62 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     icon = "hub"
     rank = 40
     edited_by = OWNERS
-    list_display = ("name", "provider", "channel", "platform", "app", "sandbox", "enabled", "weight", "rate_per_s")
+    list_display = (
+        "mark",
+        "name",
+        "channel",
+        "app",
+        "health",
+        "last_test",
+        "sandbox",
+        "enabled",
+        "weight",
+        "rate_per_s",
+    )
+    list_display_links = ("name",)
     list_filter = (ChannelFilter, "sandbox", "enabled")
     search_fields = ("name", "provider")
     ordering = ("name",)
     actions = ("renew_receipts_address", "rotate_vapid_key")
+
+    @admin.display(description=_("provider"), ordering="provider")
+    def mark(self, account: ProviderAccount) -> str:
+        """An initial in a square of our own, whose colour comes from the name, and the provider's name."""
+        hue = _HUES[sum(account.provider.encode()) % len(_HUES)]
+        return format_html(
+            '<svg class="p-mark" width="22" height="22" viewBox="0 0 22 22" aria-hidden="true">'
+            '<rect width="22" height="22" rx="6" fill="{}"/><text x="11" y="15.5" text-anchor="middle" font-size="12"'
+            ' font-weight="700" fill="#fff">{}</text></svg> {}',
+            hue,
+            account.provider[:1].upper(),
+            account.provider,
+        )
+
+    @admin.display(description=_("health"))
+    def health(self, account: ProviderAccount) -> str:
+        """In words: what the sender found in its last batches."""
+        if not account.enabled:
+            return format_html('<span class="n-badge n-badge--muted">{}</span>', _("off"))
+        weight = read_weights([account.pk])[account.pk]
+        if weight >= FULL:
+            return format_html('<span class="n-badge n-badge--good">{}</span>', _("healthy"))
+        if weight == 0:
+            return format_html('<span class="n-badge n-badge--bad">{}</span>', _("paused: it fails"))
+        text = _("%(weight)d %% healthy") % {"weight": weight}
+        return format_html('<span class="n-badge n-badge--warn">{}</span>', text)
+
+    @admin.display(description=_("last test"))
+    def last_test(self, account: ProviderAccount) -> str:
+        """The result of the last test of the connection, which leads to the test's page."""
+        failed = [check.name for check in connection_test.checks_of(account) if check.passed is False]
+        if account.tested_at is None:
+            tone, text = "muted", _("not tested")
+        elif failed:
+            tone, text = "bad", _("failed: %(names)s") % {"names": ", ".join(failed)}
+        else:
+            tone, text = "good", _("passed")
+        page = reverse(f"admin:{TEST_PAGE}", args=[account.pk])
+        return format_html('<a class="n-badge n-badge--{}" href="{}">{}</a>', tone, page, text)
 
     def has_renew_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from notifier.admin.explain import ExplainPage
 from notifier.admin.sent import (
@@ -33,6 +36,9 @@ from tenants.admin import NO_ROLE, OPERATORS, TenantTabularInline, admin_site, m
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import ChannelFilter
 from tenants.admin.lists.large_tables import BaseRows
+
+#: reasons that the page before a re-drive lists
+SHOWN_ERRORS = 10
 
 
 class DeliveryInline(TenantTabularInline):
@@ -175,18 +181,35 @@ class DeadLetterAdmin(SearchByIdAdmin):
     def has_redrive_permission(self, request: HttpRequest) -> bool:
         return may(request, OPERATORS)
 
-    @admin.action(description="Send again, with fresh attempts", permissions=["redrive"])
-    def send_again(self, request: HttpRequest, queryset: Any) -> None:
-        letters_by_tenant: dict[uuid.UUID, list[Model]] = defaultdict(list)
-        for letter in queryset.filter(redriven_at=None):
-            if may(request, OPERATORS, letter):
-                letters_by_tenant[letter.tenant_id].append(letter)
+    @admin.action(description=_("Send again, with fresh attempts"), permissions=["redrive"])
+    def send_again(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """First a page with the count; a POST of that page queues the messages again."""
+        letters = [row for row in queryset.filter(redriven_at=None) if may(request, OPERATORS, row)]
+        if letters and not request.POST.get("confirmed"):
+            return self._confirmation(request, letters)
+        letters_by_tenant: dict[uuid.UUID, list[DeadLetter]] = defaultdict(list)
+        for letter in letters:
+            letters_by_tenant[letter.tenant_id].append(letter)
         queued = 0
-        for tenant_id, letters in letters_by_tenant.items():
-            queued += redrive(tenant_id, [letter.pk for letter in letters])
-            for letter in letters:
+        for tenant_id, of_tenant in letters_by_tenant.items():
+            queued += redrive(tenant_id, [letter.pk for letter in of_tenant])
+            for letter in of_tenant:
                 record_change(request, letter, "redriven")
-        messages.success(request, f"{queued} queued again.")
+        messages.success(
+            request, ngettext("%(n)d message queued again.", "%(n)d messages queued again.", queued) % {"n": queued}
+        )
+        return None
+
+    def _confirmation(self, request: HttpRequest, letters: list[DeadLetter]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Send again?"),
+            "letters": letters,
+            "by_channel": sorted(Counter(letter.channel for letter in letters).items()),
+            "by_error": Counter(letter.last_error for letter in letters).most_common(SHOWN_ERRORS),
+        }
+        return TemplateResponse(request, "admin/notifier/deadletter/send_again.html", context)
 
 
 @admin.register(OrderingQueue, site=admin_site)

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 
 from notifier.channels import channels
 from tenants.admin import deletion
-from tenants.admin.audit_entries import changed_fields, record_change
+from tenants.admin.audit_entries import changed_fields, plain_changes, record_change
 from tenants.admin.forms import TenantForm, TenantFormSet
 from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
 from tenants.admin.json_field import JsonField
@@ -104,6 +104,8 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
     deleted_together: ClassVar[tuple[type[Model], ...]] = ()
     #: the functions that change such rows also write the audit entries, so that pages must not write second ones
     audited_by_domain: ClassVar[bool] = False
+    #: whether audit entries hold the values of plain fields, before and after; False for pages about people
+    audits_values: ClassVar[bool] = True
     #: a sentence that says what to do instead of deleting a row that is in use
     instead_of_deleting: ClassVar[str] = ""
     form = TenantForm
@@ -152,13 +154,23 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
             list(filter(None, reasons)),
         )
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Django's message; what changed from what to what is kept for `log_change`, which follows."""
+        if self.audits_values and not add:
+            request.__dict__["notifier_changes"] = plain_changes(form)
+        return super().construct_change_message(request, form, formsets, add)
+
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         if self.audited_by_domain or record_change(request, obj, "added"):
             return None
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        if self.audited_by_domain or record_change(request, obj, "changed", fields=changed_fields(message)):
+        if self.audited_by_domain:
+            return None
+        changes = request.__dict__.pop("notifier_changes", None)
+        detail = {"changes": changes} if changes else {}
+        if record_change(request, obj, "changed", fields=changed_fields(message), **detail):
             return None
         return super().log_change(request, obj, message)
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from inbox.models import InboxMessage
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, Notification, ProviderAccount
 from notifier.vocabulary.status import Status
 from tenants.imports import jobs
 from tenants.models import (
@@ -20,7 +20,7 @@ from tenants.models import (
     Suppression,
     User,
 )
-from tests.admin.conftest import Site
+from tests.admin.conftest import NOW, Site
 from tests.admin.filled_forms import LogIn, errors, person
 from tests.admin.test_pages import url
 
@@ -162,10 +162,38 @@ def test_a_dead_letter_is_driven_again_by_an_owner_and_not_by_a_viewer(site: Sit
     chosen = {"action": "send_again", "_selected_action": [str(letter.pk), str(site.globex_rows[DeadLetter].pk)]}
     log_in(vera).post(url(DeadLetter, "changelist"), chosen)
     assert Delivery.objects.get(pk=letter.delivery_id).status == Status.FAILED
-    log_in(site.people.ana).post(url(DeadLetter, "changelist"), chosen)
+    asked = log_in(site.people.ana).post(url(DeadLetter, "changelist"), chosen).content.decode()
+    assert "Send 1 message again?" in asked and "zebra error" in asked and "quokka" not in asked
+    assert Delivery.objects.get(pk=letter.delivery_id).status == Status.FAILED
+    log_in(vera).post(url(DeadLetter, "changelist"), {**chosen, "confirmed": "yes"})
+    assert Delivery.objects.get(pk=letter.delivery_id).status == Status.FAILED
+    log_in(site.people.ana).post(url(DeadLetter, "changelist"), {**chosen, "confirmed": "yes"})
     assert Delivery.objects.get(pk=letter.delivery_id).status == Status.QUEUED
     assert Delivery.objects.get(pk=site.globex_rows[DeadLetter].delivery_id).status == Status.FAILED
     assert AuditLog.objects.filter(action="deadletter.redriven").count() == 1
+
+
+def test_the_audit_log_has_values_of_plain_fields_and_of_no_other(site: Site, log_in: LogIn) -> None:
+    category, browser = site.acme_rows[Category], log_in(site.people.ana)
+    values = {"name": "secret words", "kind": "marketing", "over_cap": "drop", "opt_in": "double"}
+    assert browser.post(url(Category, "change", category.pk), values).status_code == 302
+    entry = AuditLog.objects.get(action="category.changed", object_id=str(category.pk))
+    assert entry.detail["changes"] == {"kind": ["transactional", "marketing"], "opt_in": [None, "double"]}
+    assert "secret words" not in str(entry.detail)
+    listed = browser.get(url(AuditLog, "changelist"), {"q": site.people.ana.username}).content.decode()
+    assert "kind: transactional → marketing" in listed
+    assert browser.get(url(AuditLog, "changelist"), {"user": str(site.people.ana.pk)}).status_code == 200
+    someone = site.acme_rows[Recipient]
+    form = {**person(site), "external_id": someone.external_id, "status": "blocked"}
+    assert browser.post(url(Recipient, "change", someone.pk), form).status_code == 302
+    assert "changes" not in AuditLog.objects.get(action="recipient.changed").detail
+
+
+def test_the_list_of_accounts_says_how_each_is(site: Site, log_in: LogIn) -> None:
+    account = site.acme_rows[ProviderAccount]
+    ProviderAccount.objects.filter(pk=account.pk).update(tested_at=NOW, checks=[["login", False, "No."]])
+    listed = log_in(site.people.ana).get(url(ProviderAccount, "changelist")).content.decode()
+    assert "healthy" in listed and "failed: login" in listed and 'class="p-mark"' in listed
 
 
 def test_the_ledger_cannot_be_edited(site: Site, log_in: LogIn, olga: User) -> None:

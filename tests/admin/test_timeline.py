@@ -15,8 +15,9 @@ from django.urls import reverse
 from notifier.models import Delivery, Notification, TemplateVersion
 from notifier.vocabulary.status import Lane, Status
 from tenants import audit
+from tenants.admin.timeline.choices import Choices, boxes, store
 from tenants.admin.timeline.entries import parse_key
-from tenants.models import AuditLog, OptInProof, Recipient, Suppression, Tenant, User
+from tenants.models import AuditLog, OptInProof, Preference, Recipient, Suppression, Tenant, User
 from tests.admin.conftest import NOW, Browser, Site
 from tests.admin.many_rows import many_rows
 from tests.admin.test_plans import BOUND, LIMITS, look
@@ -135,3 +136,48 @@ def test_a_timeline_in_large_tables_is_read_by_indexes(site: Site, log_in: LogIn
         asked = [q["sql"] for q in queries if q["sql"].startswith("SELECT") and "set_config" not in q["sql"]]
         own = [sql for sql in asked if "django_session" not in sql and not sql.startswith("SELECT set_")]
         assert len(own) <= 14, (len(own), own)
+
+
+def choices(off: str = "", on: str = "") -> Choices:
+    return Choices(off.split(), on.split())
+
+
+@pytest.mark.parametrize(
+    "asks, before, ticked, after",
+    [
+        (False, choices(), "news:email news:push", choices()),
+        (False, choices(), "news:email", choices("news:push")),
+        (False, choices(), "", choices("news")),
+        (False, choices("news other:push"), "news:push", choices("other:push news:email")),
+        (False, choices("news:push gone news:fax"), "news:email news:push", choices("gone news:fax")),
+        (True, choices(), "", choices()),
+        (True, choices(), "news:push", choices("", "news:push")),
+        (True, choices("", "news"), "news:email", choices("", "news:email")),
+        (True, choices("news:push"), "news:email", choices("news:push", "news:email")),
+        (True, choices("news"), "news:email news:push", choices("", "news")),
+        (True, choices("", "news:email news:push"), "news:email news:push", choices("", "news:email news:push")),
+    ],
+    ids=range(11),
+)
+def test_boxes_are_stored_as_entries(asks: bool, before: Choices, ticked: str, after: Choices) -> None:
+    shown = boxes("news", asks, ["email", "push"], before)
+    stored = store("news", asks, shown, set(ticked.split()), before)
+    assert (list(stored.off), list(stored.on)) == (list(after.off), list(after.on))
+    assert {box.value for box in boxes("news", asks, ["email", "push"], stored) if box.ticked} == set(ticked.split())
+
+
+def test_preferences_are_edited_by_boxes(site: Site, log_in: LogIn, vera: User) -> None:
+    person, browser = site.acme_rows[Recipient], log_in(site.people.ben)
+    page = reverse("admin:recipient_preferences", args=[person.pk])
+    shown = [box.value for _category, listed in browser.get(page).context["rows"] for box in listed]
+    assert "zebra-news:email" in shown and "quokka-news:email" not in shown
+    posted = {"shown": [*shown, "push", "email"], "gets": [box for box in shown if box != "zebra-news:email"]}
+    wrong = browser.post(page, {**posted, "quiet_from": "late"})
+    assert wrong.status_code == 200 and wrong.context["form"].errors
+    answer = browser.post(page, {**posted, "channel": ["push"], "quiet_from": "22:00", "quiet_until": "07:00"})
+    assert answer.status_code == 302
+    stored = Preference.objects.get(recipient=person)
+    assert (stored.channels_off, stored.categories_off) == (["email"], ["zebra-news:email"])
+    assert "Quiet from 22:00 until 07:00" in texts(browser.get(timeline(person)))
+    assert log_in(vera).get(page).status_code == 403
+    assert log_in(site.people.cleo).post(page, posted).status_code == 404

@@ -22,7 +22,7 @@ from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.erasure import erase
 from tenants.admin.roles import AUTHORS, OWNERS, may
 from tenants.admin.site import admin_site
-from tenants.admin.timeline.page import TimelinePage
+from tenants.admin.timeline.preferences import PreferencesPage
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks
@@ -165,8 +165,9 @@ def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
 
 
 @admin.register(Recipient, site=admin_site)
-class RecipientAdmin(TimelinePage, LargeTableAdmin):
+class RecipientAdmin(PreferencesPage, LargeTableAdmin):
     group = "People"
+    audits_values = False
     icon = "person"
     rank = 10
     form = RecipientForm
@@ -324,6 +325,7 @@ class DeviceForm(TenantForm):
 @admin.register(Device, site=admin_site)
 class DeviceAdmin(LargeTableAdmin):
     group = "People"
+    audits_values = False
     icon = "smartphone"
     in_navigation = False
     rank = 40
@@ -366,6 +368,7 @@ class DeviceAdmin(LargeTableAdmin):
 @admin.register(Preference, site=admin_site)
 class PreferenceAdmin(LargeTableAdmin):
     group = "People"
+    audits_values = False
     icon = "toggle_on"
     in_navigation = False
     rank = 50

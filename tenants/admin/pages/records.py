@@ -8,9 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat import admin as beat_admin
 from django_celery_beat import models as beat_models
 
+from tenants.admin.audit_entries import changes_in_words
+from tenants.admin.base import visible_users
 from tenants.admin.hardening import hardened
 from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 from tenants.admin.roles import OWNERS
@@ -23,12 +27,12 @@ class AuditLogAdmin(ReadOnlyLargeTableAdmin):
     group = "Settings"
     icon = "history"
     rank = 10
-    list_display = ("at", "action", "object_id", "user_name", "detail")
+    list_display = ("at", "action", "object_id", "user_name", "what_changed")
     list_select_related = ("tenant", "user")
     search_fields = ("object_id",)
-    search_help_text = "The id of the changed object, or an action, such as campaign.go."
-    linked_columns = ("object_id",)
-    fields = ("tenant", "at", "user_name", "api_key_id", "action", "object_id", "detail")
+    search_help_text = _("The id of the changed object, an action such as campaign.go, or a user's name.")
+    linked_columns = ("object_id", "user", "action")
+    fields = ("tenant", "at", "user_name", "api_key_id", "action", "object_id", "what_changed")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditLog]:
         # a join, for a single row too: an invisible user is then None instead of an error
@@ -43,7 +47,14 @@ class AuditLogAdmin(ReadOnlyLargeTableAdmin):
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         rows = self.rows(request)
-        return rows.filter(object_id=term), rows.filter(action=term).order_by("-id")
+        users = list(visible_users(request).filter(username=term).values_list("pk", flat=True)[:1])
+        by_user = [rows.filter(user_id__in=users).order_by("-id")] if users else []
+        return rows.filter(object_id=term), rows.filter(action=term).order_by("-id"), *by_user
+
+    @admin.display(description=_("what changed"))
+    def what_changed(self, row: AuditLog) -> str:
+        """Each changed field, from what to what where the entry has it."""
+        return format_html_join("", "<div>{}</div>", ((line,) for line in changes_in_words(row.detail)))
 
 
 @admin.register(IdempotencyKey, site=admin_site)
