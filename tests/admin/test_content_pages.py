@@ -10,11 +10,10 @@ from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES
 from notifier.models import Layout, Sender, Template
 from tenants.models import (
-    Preference,
     Recipient,
 )
 from tests.admin.conftest import Site
-from tests.admin.filled_forms import LogIn, errors, person, template
+from tests.admin.filled_forms import LogIn, errors, template
 from tests.admin.test_pages import url
 
 pytestmark = pytest.mark.django_db
@@ -62,15 +61,6 @@ def test_wrong_variables_of_a_preview_are_reported(site: Site, log_in: LogIn, va
     page = reverse("admin:notifier_template_preview", args=[site.acme_rows[Template].pk])
     answer = log_in(site.people.ben).get(page, {"recipient": "zebra-1", "variables": variables})
     assert (answer.status_code, said in answer.content.decode()) == (200, True)
-
-
-def test_preferences_are_edited_on_the_recipients_page(site: Site, log_in: LogIn) -> None:
-    someone = Recipient.objects.create(tenant=site.people.acme, external_id="p")
-    inline = {"preference-TOTAL_FORMS": "1", "preference-INITIAL_FORMS": "0", "preference-0-channels_off": ["push"]}
-    answer = log_in(site.people.ben).post(url(Recipient, "change", someone.pk), {**person(site), **inline})
-    assert answer.status_code == 302
-    stored = Preference.objects.get(recipient=someone)
-    assert (stored.tenant_id, stored.channels_off) == (site.people.acme.pk, ["push"])
 
 
 def test_an_uploaded_file_is_attached_to_the_email_in_every_locale(site: Site, log_in: LogIn) -> None:

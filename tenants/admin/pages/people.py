@@ -150,14 +150,6 @@ class PreferenceForm(TenantForm):
                 yield "preferred_channels", key, name
 
 
-class PreferenceInline(TenantTabularInline):
-    model = Preference
-    form = PreferenceForm
-    verbose_name_plural = "Preferences"
-    fields = PreferenceForm.Meta.fields
-    can_delete_rows = False
-
-
 def recipient_ids(request: HttpRequest, external_id: str) -> list[Any]:
     """Ids of the recipients with this external id in the user's tenants."""
     recipients = visible_rows(Recipient.objects.filter(external_id=external_id), request)
@@ -178,7 +170,7 @@ class RecipientAdmin(PreferencesPage, LargeTableAdmin):
     search_help_text = "The external id, or three letters or more of the id, name, email or phone."
     order = "external_id"
     indexed_filters = ("of", "status__exact")
-    inlines = (DeviceInline, PreferenceInline)
+    inlines = (DeviceInline,)
     deleted_together = (Device, Preference)
     instead_of_deleting = "Block or erase the person instead (actions of the list): nothing is sent to them any more."
     actions = ("block", "unblock", "erase")

@@ -17,15 +17,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from notifier.channels import channels
-from notifier.delivery.planning.category_rules import KnownRules, load_rules
 from notifier.vocabulary.status import Kind
 from tenants.admin.audit_entries import record_change
 from tenants.admin.forms import checked_value
-from tenants.admin.time_zones import ZonedDateTime
 from tenants.admin.timeline.choices import Box, Choices, boxes, store
 from tenants.admin.timeline.page import NAME as TIMELINE
 from tenants.admin.timeline.page import TimelinePage
-from tenants.models import Category, Preference, Recipient
+from tenants.models import Category, OptIn, Preference, Recipient
 from tenants.people import fields as checks
 
 NAME = "recipient_preferences"
@@ -37,8 +35,10 @@ MOST = 200
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
     """What is not a checkbox of the table."""
 
-    snoozed_until = forms.SplitDateTimeField(
-        required=False, widget=ZonedDateTime, label=gettext_lazy("Marketing waits until")
+    snoozed_until = forms.DateTimeField(
+        required=False,
+        label=gettext_lazy("Marketing waits until"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 
     class Meta:
@@ -86,10 +86,15 @@ def _table(recipient: Recipient, preference: Preference) -> list[tuple[Category,
     """Categories with their boxes, and whether each asks for an opt-in. Critical messages ignore preferences."""
     rows = Category.objects.filter(tenant_id=recipient.tenant_id, archived_at=None).exclude(kind=Kind.CRITICAL)
     categories = list(rows.order_by("key")[:MOST])
-    rules: KnownRules = load_rules(recipient.tenant, [row.key for row in categories])
     stored, names = Choices(preference.categories_off, preference.categories_on), sorted(channels())
-    asking = {key: bool(rule.opt_in) for key, rule in rules.by_key.items()}
-    return [(row, boxes(row.key, asking[row.key], names, stored), asking[row.key]) for row in categories]
+    asking = [(row, _asks_opt_in(row, recipient.tenant.opt_in)) for row in categories]
+    return [(row, boxes(row.key, asks, names, stored), asks) for row, asks in asking]
+
+
+def _asks_opt_in(category: Category, of_tenant: str) -> bool:
+    """The category's own setting; else the tenant's, which is for marketing only."""
+    inherited = of_tenant if category.kind == Kind.MARKETING else OptIn.OFF
+    return (category.opt_in or inherited) not in ("", OptIn.OFF)
 
 
 def _store(request: HttpRequest, recipient: Recipient, preference: Preference) -> None:
