@@ -73,7 +73,7 @@ def _origin(row: Delivery, names: Mapping[uuid.UUID, str]) -> str:
 def _decision(row: Delivery) -> str:
     """What was decided at first, and what ended the message if that is another reason."""
     reason = str(REASONS.get(row.reason, row.reason))
-    if row.settled_at is not None and row.settled_at == row.accepted_at:
+    if row.reason and row.settled_at is not None and row.settled_at == row.accepted_at:
         return " · ".join(filter(None, (_("decided at once: %(reason)s") % {"reason": reason}, row.detail)))
     decided = explain.describe_decision(row, row.notification.send_at if row.notification else None)
     return " · ".join(filter(None, (decided, reason, row.detail)))
