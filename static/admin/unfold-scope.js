@@ -8,6 +8,8 @@ document.addEventListener("alpine:init", () => {
     openAllApplications: false,
     sidebarDesktopOpen: true,
     sidebarMobileOpen: false,
+    action: "",
+    selectAcross: 0,
     activeTab: (typeof getCurrentTab === "function" && getCurrentTab()) || document.body.dataset.tab || "",
     window: { location: { pathname: location.pathname, search: location.search } },
     sortRecords: window.sortRecords,
