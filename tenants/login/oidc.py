@@ -129,6 +129,12 @@ class OidcBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # mozilla-d
     def get_user(self, user_id: int) -> User | None:
         return LoginBackend().get_user(user_id)
 
+    def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """Django's own permissions are not used (tenants.login.backend); the web role may not read their tables."""
+        return set()
+
+    get_group_permissions = get_all_permissions = get_user_permissions
+
 
 def enter(claims: Mapping[str, Any], roles: rules.Roles, *, invited: bool) -> User | None:
     """The login of these claims, made if it is new and something is open to it, with its memberships brought up to

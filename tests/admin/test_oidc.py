@@ -67,7 +67,7 @@ def provider(settings: Any) -> Iterator[str]:
 
 
 def person(issuer: str, sub: str, **claims: Any) -> None:
-    httpx.put(f"{issuer}/users/{sub}", json={"claims": {"email": f"{sub}@example.com", **claims}}).raise_for_status()
+    httpx.put(f"{issuer}/users/{sub}", json={"email": f"{sub}@example.com", **claims}).raise_for_status()
 
 
 def arrive(browser: Browser, sub: str, tamper: str = "") -> Any:
