@@ -76,6 +76,16 @@ def hosts_are_named(**_: Any) -> Sequence[CheckMessage]:
 
 
 @register(Tags.security)
+def the_login_server_is_reached_by_https(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E010: the provider's keys, which sign each login, come from OIDC_ISSUER (OpenID Connect Discovery 1.0,
+    section 4)."""
+    if settings.DEBUG or not settings.OIDC_ISSUER or settings.OIDC_ISSUER.startswith("https://"):
+        return []
+    hint = "Set OIDC_ISSUER to the https address of the provider."
+    return [Error("OIDC_ISSUER is no https address.", hint=hint, id="notifier.E010")]
+
+
+@register(Tags.security)
 def leases_outlast_providers(**_: Any) -> Sequence[CheckMessage]:
     """notifier.E004: if a lease ends while a provider may still answer, two workers can send the same message."""
     if settings.LEASE_SECONDS > settings.PROVIDER_TIMEOUT_SECONDS:

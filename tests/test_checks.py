@@ -18,6 +18,7 @@ from notifier.checks import (
     secrets_are_own,
     secrets_cannot_be_guessed,
     sending_is_possible,
+    the_login_server_is_reached_by_https,
 )
 from notifier.settings import BASE_DIR, INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
@@ -47,6 +48,22 @@ def test_production_needs_secrets_of_its_own(
 def test_a_lease_outlasts_a_provider(settings: Settings, lease: int, timeout: float, expected: list[str]) -> None:
     settings.LEASE_SECONDS, settings.PROVIDER_TIMEOUT_SECONDS = lease, timeout
     assert [message.id for message in leases_outlast_providers()] == expected
+
+
+@pytest.mark.parametrize(
+    ("debug", "issuer", "expected"),
+    [
+        (False, "", []),
+        (False, "https://id.example", []),
+        (False, "http://id.example", ["notifier.E010"]),
+        (True, "http://localhost:9400", []),
+    ],
+)
+def test_the_login_server_of_production_has_https(
+    settings: Settings, debug: bool, issuer: str, expected: list[str]
+) -> None:
+    settings.DEBUG, settings.OIDC_ISSUER = debug, issuer
+    assert [message.id for message in the_login_server_is_reached_by_https()] == expected
 
 
 def test_a_server_with_default_secrets_does_not_boot_in_production(settings: Settings) -> None:
