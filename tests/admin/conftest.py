@@ -48,6 +48,7 @@ from tenants.models import (
     Erasure,
     IdempotencyKey,
     Import,
+    Invitation,
     Member,
     OptInProof,
     Preference,
@@ -145,6 +146,7 @@ def _create_people(tenant: Tenant, recipient: Recipient, word: str) -> Rows:
             tenant=tenant, recipient=recipient, category=word, entries=[word], asked_at=NOW, notification_id=new_id()
         ),
         Erasure.objects.create(tenant=tenant, recipient_id=recipient.pk, requested_at=NOW),
+        Invitation.objects.create(tenant=tenant, email=f"{word}@invited.example", nonce=word, expires_at=NOW),
         IdempotencyKey.objects.create(
             tenant=tenant, key=f"{word}-retry", endpoint="send", body_digest=b"", status=202, response={}
         ),

@@ -32,7 +32,7 @@ LogIn = Callable[[User], Browser]
 #: small tables, written by users of the admin or with a few rows for each campaign; a new page is listed here or is a
 #: LargeTableAdmin
 SMALL = {
-    "Tenant", "Member", "ApiKey", "ProviderAccount", "EngagementCount", "Category", "FrequencyCap",
+    "Tenant", "Member", "Invitation", "ApiKey", "ProviderAccount", "EngagementCount", "Category", "FrequencyCap",
     "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting",
     "Import", "Campaign", "CampaignApproval", "Audience", "Schedule", "User", "PeriodicTask", "ClockedSchedule",
     "CrontabSchedule", "SolarSchedule",

@@ -49,6 +49,8 @@ class Side:
         )
         cap = {"category": f"category-of-{self.letter}", "most": 100, "period": "day"}
         api.request_json("POST", "/v1/frequency-caps", cap)
+        invited = {"email": f"{self.word}@invited.example", "role": "viewer"}
+        assert tenant.owner().submit("/admin/tenants/invitation/add/", **invited).status == 302
         self._emails()
         self._digests()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
