@@ -212,6 +212,10 @@ _MAIL = env.str("EMAIL_URL", "")
 EMAIL_HOST_GIVEN = bool(_MAIL)
 vars().update(env.email_url_config(_MAIL) if _MAIL else {})
 EMAIL_TIMEOUT = 10
+#: a file with the certificate authority of an internal mail server
+EMAIL_CA = env.str("EMAIL_CA", "")
+if EMAIL_CA:
+    EMAIL_BACKEND = "notifier.web.site_mail.SiteMail"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", "Notifier <notifier@localhost>")
 
 # -- login by the OIDC provider of an organisation; docs/access.md --

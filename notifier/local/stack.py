@@ -269,9 +269,18 @@ class Stack:
         return [known[node] for node in self._expand(name) if node in known]
 
     def _sandbox(self) -> dict[str, str]:
-        """SANDBOX_URL and SANDBOX_CA, once the sandbox has written its address."""
+        """The sandbox's address, as HTTP server and as mail server, once the sandbox has written it."""
         address = self._sandbox_address()
-        return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"]} if address else {}
+        return {"SANDBOX_URL": address["url"], "SANDBOX_CA": address["ca"], **self._mail(address)} if address else {}
+
+    def _mail(self, address: Mapping[str, str]) -> dict[str, str]:
+        """The sandbox is also the mail server of the installation, unless the environment names another one."""
+        if self._environ.get("EMAIL_URL"):
+            return {}
+        sandbox = urlsplit(address["url"])
+        # SMTP is on the port after that of HTTP (notifier/sandbox/services/smtp.py); any user may log in
+        server = f"smtp+tls://notifier:sandbox@{sandbox.hostname}:{(sandbox.port or 0) + 1}"
+        return {"EMAIL_URL": server, "EMAIL_CA": address["ca"]}
 
     def _sandbox_address(self) -> dict[str, str]:
         """What the sandbox wrote when it began to listen; empty before."""
