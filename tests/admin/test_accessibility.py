@@ -82,7 +82,7 @@ def addresses_of_campaigns(people: People, viewer: User) -> Iterator[str]:
     over, moving = sent(armed(site.draft(name="Over"))), site.draft(name="Moving", state=Campaign.State.ARMING)
     for campaign in (site.draft(), ready, over, moving):
         yield url(Campaign, "change", campaign.pk)
-    yield from (url(Campaign, "go", ready.pk), url(Campaign, "left_out", over.pk), url(Campaign, "compare", over.pk))
+    yield from (url(Campaign, "go", ready.pk), url(Campaign, "left_out", over.pk))
 
 
 def problems(tab: Page, address: str) -> list[str]:
