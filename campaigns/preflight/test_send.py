@@ -20,14 +20,15 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.models import Notification, TemplateVersion
 from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.status import Mode
+from notifier.vocabulary.status import Mode, Status
 
 
 def send(campaign: Campaign, recipient: str, by: Actor) -> Accepted:
     """Send the campaign's newest content to the tenant's recipient with this external id, and remember that the
-    campaign was tested. Of a campaign with variants the recipient gets a copy of each; not of a variant with an older
-    version, because a notification is made from the newest. The answer has the messages of all copies. Raises what
-    accepting a notification raises, or Conflict for a silent run."""
+    campaign was tested, unless every message of a copy is suppressed: nobody sees that copy. Of a campaign with
+    variants the recipient gets a copy of each; not of a variant with an older version, because a notification is made
+    from the newest. The answer has the messages of all copies. Raises what accepting a notification raises, or Conflict
+    for a silent run."""
     if campaign.silent:
         raise Conflict("A silent run reaches nobody; test the campaign that it rehearses.", code="no_test_send")
     if not trimmed(recipient):
@@ -43,10 +44,16 @@ def send(campaign: Campaign, recipient: str, by: Actor) -> Accepted:
         version = Notification.objects.values_list("version_id", flat=True).get(pk=accepted.notification_id)
         if keys != [campaign.template.key]:
             version = newest_version(campaign) or version
-        Campaign.objects.filter(pk=campaign.pk).update(tested_at=Now(), tested_version=version)
+        if all(_leaves(copy) for copy in copies):
+            Campaign.objects.filter(pk=campaign.pk).update(tested_at=Now(), tested_version=version)
         for copy in copies:
             record(campaign, Act.TEST, by, notification=str(copy.notification_id))
     return accepted
+
+
+def _leaves(copy: Accepted) -> bool:
+    """Whether any message of the copy is on its way to the tester."""
+    return any(delivery.status != Status.SUPPRESSED for delivery in copy.deliveries)
 
 
 def _variant_templates(campaign: Campaign) -> list[str]:

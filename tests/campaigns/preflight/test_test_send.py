@@ -52,6 +52,16 @@ def test_a_channel_that_is_off_stays_off(site: Site) -> None:
     assert {d.channel: d.reason for d in accepted.deliveries} == {"push": Reason.CHANNEL_OFF, "in_app": ""}
 
 
+def test_a_copy_that_is_suppressed_altogether_is_no_test(site: Site) -> None:
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
+    Preference.objects.create(tenant=site.acme, recipient=ada, channels_off=["in_app"])
+    ours = site.draft(channels=["in_app"])
+    accepted = test_send.send(ours, "ada", OPERATOR)
+    assert [d.reason for d in accepted.deliveries] == [Reason.CHANNEL_OFF]
+    ours.refresh_from_db()
+    assert ours.tested_at is None
+
+
 @pytest.mark.parametrize(
     ("columns", "recipient", "code"),
     [
