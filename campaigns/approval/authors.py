@@ -12,14 +12,17 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from campaigns.approval.content import NOT_COVERED, variant_versions, version_id_of
+from campaigns.approval.content import NOT_COVERED, named_lists, variant_versions, version_id_of
 from campaigns.audit import Act, Actor
 from campaigns.models import Campaign, CampaignApproval
 from notifier.models import TemplateVersion
-from tenants.models import AuditLog
+from tenants.models import AuditLog, User
 
 #: a copy of a copy of a copy …: as far as the authors of its originals count
 _MOST_ORIGINALS = 10
+
+
+_KEY_MADE = ("apikey.added", "apikey.rotated")
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ def authors_of(campaign: Campaign) -> Authors:
     """The authors of the campaign's present content:
 
     * who published the template's version that recipients get;
-    * who created the campaign, or copied it; of a copy, also the authors of the original;
+    * who created the campaign, or copied it; of a copy and a correction, also the authors of the original;
     * who changed what the hash covers: a field of the campaign, or its audience;
-    * who filled the audience's list last.
+    * who filled the audience's list last, or a list that its filter names.
 
     What was done before the approval that was granted last does not count, except for the template's version and the
     list: a second person has seen it."""
@@ -51,6 +54,15 @@ def authors_of(campaign: Campaign) -> Authors:
         if entry.api_key_id is not None:
             keys.add(entry.api_key_id)
     return Authors(frozenset(users), frozenset(keys))
+
+
+def key_maker(campaign: Campaign, key_id: uuid.UUID | None) -> User | None:
+    """Who made an API key, as far as the audit log knows: this person has seen its text, and can act as the key."""
+    if key_id is None:
+        return None
+    rows = AuditLog.objects.filter(tenant_id=campaign.tenant_id, object_id=str(key_id), action__in=_KEY_MADE)
+    entry = rows.select_related("user").order_by("-id").first()
+    return entry.user if entry is not None else None
 
 
 def _publishers(campaign: Campaign) -> set[int]:
@@ -65,22 +77,23 @@ def _entries(campaign: Campaign, originals: int) -> Iterator[AuditLog]:
     since = _approved_at(campaign)
     recent = Q(at__gte=since) if since else Q()
     rows = AuditLog.objects.filter(tenant_id=campaign.tenant_id)
-    edits = [f"campaign.{act}" for act in (Act.CREATE, Act.COPY, Act.CHANGE)]
+    edits = [f"campaign.{act}" for act in (Act.CREATE, Act.COPY, Act.CORRECT, Act.CHANGE)]
     for entry in rows.filter(recent, object_id=str(campaign.pk), action__in=edits):
         if entry.action != f"campaign.{Act.CHANGE}" or set(entry.detail.get("fields", ())) - NOT_COVERED:
             yield entry
-        if entry.action == f"campaign.{Act.COPY}" and originals:
-            yield from _entries_of_original(campaign, entry, originals - 1)
-    if campaign.audience_id is not None:
-        of_audience = rows.filter(object_id=str(campaign.audience_id))
-        fills = of_audience.filter(action=f"audience.{Act.FILL}").order_by("-id")
-        yield from fills[:1]
-        changes = [f"audience.{act}" for act in (Act.CREATE, Act.CHANGE, Act.FILL)]
-        yield from of_audience.filter(recent, action__in=changes)
+        if (origin := entry.detail.get("of") or entry.detail.get("corrects")) and originals:
+            yield from _entries_of_original(campaign, origin, originals - 1)
+    if campaign.audience is not None:
+        for audience in (campaign.audience, *named_lists(campaign.audience)):
+            of_audience = rows.filter(object_id=str(audience.pk))
+            fills = of_audience.filter(action=f"audience.{Act.FILL}").order_by("-id")
+            yield from fills[:1]
+            changes = [f"audience.{act}" for act in (Act.CREATE, Act.CHANGE, Act.FILL)]
+            yield from of_audience.filter(recent, action__in=changes)
 
 
-def _entries_of_original(campaign: Campaign, entry: AuditLog, originals: int) -> Iterator[AuditLog]:
-    original = Campaign.objects.filter(tenant_id=campaign.tenant_id, pk__in=_ids(entry.detail.get("of"))).first()
+def _entries_of_original(campaign: Campaign, origin: object, originals: int) -> Iterator[AuditLog]:
+    original = Campaign.objects.filter(tenant_id=campaign.tenant_id, pk__in=_ids(origin)).first()
     if original is not None:
         yield from _entries(original, originals)
 

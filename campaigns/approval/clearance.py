@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from campaigns.approval.content import changed_parts, content_parts, hash_of_parts
+from campaigns.approval.content import changed_parts, content_parts, hash_of_parts, variant_versions
 from campaigns.approval.rules import needs_approval, rule_for
 from campaigns.audience import topic_of
 from campaigns.models import Campaign, CampaignApproval
 from campaigns.states import State
 from notifier.errors import Conflict
+from notifier.models import TemplateVersion
 
 Decision = CampaignApproval.Decision
 #: how a part of the content is called in a sentence
 PART_NAMES = {
     "template": "the template's version",
+    "category": "the template's category",
     "audience": "the audience",
     "data": "the data",
     "settings": "the channels or limits",
@@ -133,10 +135,16 @@ def _has_approval(campaign: Campaign, content_hash: str) -> bool:
 
 
 def _is_tested(campaign: Campaign, leaving: Campaign) -> bool:
-    """Whether the test send of the campaign had the version of the template that leaves with `leaving`."""
+    """Whether the test send of the campaign had the version of the template that leaves with `leaving`, and no variant
+    has a version that was published after it."""
     if campaign.tested_at is None:
         return False
-    return leaving.state == State.DRAFT or campaign.tested_version_id == leaving.version_id
+    if leaving.state == State.DRAFT:
+        return True
+    newer = TemplateVersion.objects.filter(
+        pk__in=variant_versions(leaving).values(), created_at__gt=campaign.tested_at
+    )  # fmt: skip
+    return campaign.tested_version_id == leaving.version_id and not newer.exists()
 
 
 def _scheduled_campaign(campaign: Campaign) -> Campaign | None:

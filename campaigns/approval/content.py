@@ -1,9 +1,9 @@
 """The hash of a campaign's content: what an approval is about. After an edit the hash is another one, and back at the
 old content it is the old one again.
 
-The hash covers everything that decides who gets which message: the template's version, the audience (its definition,
-or the version of its list), the data, the channels, the limits, and the times that are a part of the messages. It does
-not cover the name, nor when a person lets the campaign leave (GO, or a planned launch).
+The hash covers everything that decides who gets which message: the template's version and category, the audience (its
+definition, and the versions of its lists), the data, the channels, the limits, and the times that are a part of the
+messages. It does not cover the name, nor when a person lets the campaign leave (GO, or a planned launch).
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+from campaigns.audience.references import named_list_ids
 from campaigns.models import Audience, Campaign, CampaignVariant, Experiment
 from campaigns.states import State
-from notifier.models import TemplateVersion
+from notifier.models import Template, TemplateVersion
+from tenants.models import Category
 
 #: fields of a campaign that an edit may change without a new approval
 NOT_COVERED = frozenset({"name", "launch_at", "launch_rollout"})
@@ -47,6 +49,7 @@ def content_parts(campaign: Campaign, *, times_of: Campaign | None = None) -> di
     times = times_of or campaign
     values = {
         "template": [str(campaign.template_id), str(version_id_of(campaign))],
+        "category": _category(campaign),
         "audience": _audience(campaign.audience),
         "data": campaign.data,
         "settings": {name: getattr(campaign, name) for name in _SETTINGS},
@@ -67,6 +70,13 @@ def hash_of_parts(parts: dict[str, str]) -> str:
 def changed_parts(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """The names of the parts that differ."""
     return [name for name in sorted(before | after) if before.get(name) != after.get(name)]
+
+
+def named_lists(audience: Audience) -> list[Audience]:
+    """The uploaded lists that the filter of a segment names."""
+    if audience.source != Audience.Source.SEGMENT or not (ids := named_list_ids(audience.filter)):
+        return []
+    return list(Audience.objects.filter(tenant_id=audience.tenant_id, pk__in=ids).order_by("pk"))
 
 
 def version_id_of(campaign: Campaign) -> Any:
@@ -107,8 +117,23 @@ def _variants(campaign: Campaign) -> Any:
     return {"variants": rows, **{name: getattr(experiment, name) for name in _EXPERIMENT}}
 
 
+def _category(campaign: Campaign) -> Any:
+    """The category decides whose opt-outs hold: of a draft that of its template, which arming would take."""
+    rows = Category.objects.filter(tenant_id=campaign.tenant_id)
+    if campaign.state == State.DRAFT:
+        rows = rows.filter(pk__in=Template.objects.filter(pk=campaign.template_id).values("category_id"))
+    else:
+        rows = rows.filter(key=campaign.category)
+    return rows.values_list("key", "kind").first()
+
+
 def _audience(audience: Audience | None) -> Any:
-    return audience and [str(audience.pk), *(getattr(audience, name) for name in _AUDIENCE)]
+    """The definition of the audience, with the versions of the lists that a segment names."""
+    if audience is None:
+        return None
+    definition = [str(audience.pk), *(getattr(audience, name) for name in _AUDIENCE)]
+    lists = named_lists(audience)
+    return [*definition, {str(each.pk): each.list_version for each in lists}] if lists else definition
 
 
 def _digest(value: Any) -> str:

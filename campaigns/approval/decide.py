@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.approval.authors import authors_of
+from campaigns.approval.authors import authors_of, key_maker
 from campaigns.approval.clearance import is_approved, people_of
 from campaigns.approval.content import content_parts, hash_of_parts
 from campaigns.audit import OPERATOR, Act, Actor, record
@@ -86,8 +86,17 @@ def supersede(campaign: Campaign) -> None:
 
 
 def check_not_author(campaign: Campaign, by: Actor, request: CampaignApproval | None) -> None:
-    """Raise Conflict if the actor wrote the content, or asked for its approval: four eyes are two persons."""
-    if authors_of(campaign).include(by):
+    """Raise Conflict if the actor wrote the content, or asked for its approval: four eyes are two persons. An API key
+    is no second person for the person who made the key."""
+    maker = Actor(user=key_maker(campaign, by.api_key_id))
+    authors = authors_of(campaign)
+    if authors.include(maker) or (request is not None and _asked(request, maker)):
+        raise Conflict(
+            "A person who wrote or changed this content, or asked for its approval, made this API key. Approve it with "
+            "a key that another owner made, or let another approver decide.",
+            code="own_content",
+        )
+    if authors.include(by):
         raise Conflict(
             "The author of a campaign cannot approve it: you wrote or changed this content. Another approver must "
             "decide.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db.models import TextField
 from django.db.models.functions import Cast
@@ -11,6 +12,7 @@ from campaigns.audience.segments import Condition, Filter, leaves, values_of
 from campaigns.audience.segments.fields import CHOICE_FIELDS, LIST_FIELD
 from campaigns.models import Audience
 from notifier.errors import InvalidInput
+from notifier.vocabulary.ids import parse_id
 from tenants.models import Category
 
 
@@ -27,6 +29,18 @@ def check_references(tenant_id: uuid.UUID, conditions: Filter) -> None:
         keys = [value.partition(":")[0] for value in _values(by_category)]
         known = set(Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", flat=True))
         _check_known(by_category, known, "There is no such category.", "unknown_category")
+
+
+def named_list_ids(raw: Any) -> list[str]:
+    """The ids of the lists that a stored filter names. The filter was checked when it was stored."""
+    if isinstance(raw, list):
+        return [pk for entry in raw for pk in named_list_ids(entry)]
+    if not isinstance(raw, dict):
+        return []
+    if raw.get("field") == LIST_FIELD:
+        value = raw.get("value")
+        return [str(each) for each in (value if isinstance(value, list) else [value]) if parse_id(each)]
+    return [pk for entries in raw.values() if isinstance(entries, list) for pk in named_list_ids(entries)]
 
 
 def _values(conditions: list[Condition]) -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns import approval, arming
+from campaigns.approval.authors import authors_of
 from campaigns.audit import Actor
-from campaigns.edit import audiences, campaigns
+from campaigns.edit import audiences, campaigns, corrections, uploads
 from campaigns.lifecycle import launch, planned
 from campaigns.models import Audience, Campaign, CampaignApproval, ScheduleSlot
 from campaigns.preflight import rehearse, test_send
@@ -20,6 +21,8 @@ from campaigns.schedules import edit as schedules
 from campaigns.schedules import sweep as schedules_sweep
 from notifier.delivery.content import templates
 from notifier.errors import Conflict, InvalidInput, NotifierError
+from tenants import audit
+from tenants.api_keys import create_key
 from tenants.models import Tenant, User
 from tests.broker import Broker, broker
 from tests.campaigns.conftest import CONTENT, Site, armed
@@ -27,6 +30,7 @@ from tests.campaigns.launched import audited_acts
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 __all__ = ["Broker", "broker"]
+NOW = datetime.now(UTC)
 
 
 @contextmanager
@@ -117,6 +121,38 @@ def test_a_copy_has_the_authors_of_its_original_and_no_approval(site: Site, aske
     for author in (site.people.ben, site.people.ana):
         with refused("own_content"):
             approval.approve(copy, by=Actor(author))
+
+
+def test_a_key_that_the_author_made_does_not_approve(site: Site, asked: Campaign) -> None:
+    def key_made_by(user: User) -> Actor:
+        key, _text = create_key(site.acme, user.username, "live", ["approvals"])
+        audit.record(site.acme.pk, "apikey.added", key.pk, by=Actor(user))
+        return Actor(api_key_id=key.pk)
+
+    with refused("own_content"):
+        approval.approve(asked, by=key_made_by(site.people.ben))
+    assert approval.approve(asked, by=key_made_by(site.people.ana))
+
+
+def test_a_correction_has_the_authors_of_what_it_corrects(site: Site, asked: Campaign) -> None:
+    approval.approve(asked, by=Actor(site.people.ana))
+    approval.withdraw(asked, by=Actor(site.people.ana))
+    Campaign.objects.filter(pk=asked.pk).update(state="finished", launched_at=NOW, accounted_at=NOW)
+    draft = corrections.correct(Campaign.objects.get(pk=asked.pk), by=Actor(site.people.ana))
+    draft = campaigns.update(draft, {"audience": site.everybody.pk}, by=Actor())
+    assert authors_of(draft).users == {site.people.ana.pk, site.people.ben.pk}
+
+
+def test_whoever_filled_a_list_of_a_segment_is_an_author(site: Site) -> None:
+    ask_always(site.acme)
+    listed = audiences.create(site.acme, "VIPs", audiences.Definition("list"), by=Actor(site.people.ben))
+    uploads.put_ids(listed, ["ada"], by=Actor(site.people.ana))
+    named = [{"field": "list", "op": "eq", "value": str(listed.pk)}]
+    segment = audiences.create(site.acme, "In it", audiences.Definition("segment", named), by=Actor(site.people.ben))
+    campaign = campaigns.update(written_by(site.people.ben, site), {"audience": segment.pk})
+    approval.request_approval(campaign, by=Actor(site.people.ben))
+    with refused("own_content"):
+        approval.approve(campaign, by=Actor(site.people.ana))
 
 
 def test_an_edit_makes_an_approval_stale_and_its_editor_an_author(site: Site, asked: Campaign) -> None:

@@ -12,6 +12,7 @@ from campaigns.approval.content import _PARTS
 from campaigns.edit import audiences, campaigns, uploads
 from campaigns.models import Audience, Campaign
 from notifier.delivery.content import templates
+from notifier.models import Template
 from tests.campaigns.conftest import CONTENT, Site, armed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,23 @@ def refill(site: Site, campaign: Campaign) -> None:
     assert hash_now(campaign) != before
 
 
+def refill_within(site: Site, campaign: Campaign) -> None:
+    """Replace the members of a list that the filter of the audience names."""
+    listed = audiences.create(site.acme, "VIPs", audiences.Definition(Audience.Source.LIST))
+    uploads.put_ids(listed, ["ada"])
+    audience = Audience.objects.get(name="Named")
+    audience.filter = [{"any": [{"field": "list", "op": "eq", "value": str(listed.pk)}, *audience.filter]}]
+    audiences.save(audience)
+    before = hash_now(campaign)
+    uploads.put_ids(listed, ["bob"])
+    assert hash_now(campaign) != before
+
+
+def leave_the_category(site: Site, campaign: Campaign) -> None:
+    """Without a category no opt-out of a category holds."""
+    Template.objects.filter(pk=site.template.pk).update(category=None)
+
+
 EDITS: dict[str, Callable[[Site, Campaign], object]] = {
     "data": lambda site, c: campaigns.update(c, {"data": {"what": "Summer"}}),
     "channels": lambda site, c: campaigns.update(c, {"channels": ["push"]}),
@@ -48,6 +66,8 @@ EDITS: dict[str, Callable[[Site, Campaign], object]] = {
     "template": lambda site, c: templates.publish(site.template, CONTENT),
     "filter": narrow,
     "list": refill,
+    "list of a segment": refill_within,
+    "category": leave_the_category,
 }
 
 

@@ -16,10 +16,12 @@ from campaigns.models import Campaign
 from campaigns.preflight import test_send
 from campaigns.preflight.preflight import preflight
 from campaigns.report.explain import explain_recipient
-from notifier.models import Notification
-from tenants.models import Recipient
+from notifier.delivery.content import templates
+from notifier.errors import Conflict
+from notifier.models import Notification, Template
+from tenants.models import Recipient, Tenant
 from tests.broker import Broker, broker
-from tests.campaigns.conftest import Site, armed
+from tests.campaigns.conftest import CONTENT, Site, armed
 from tests.campaigns.variants.conftest import HOLDOUT, REST, crowd, parts, with_variants
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +41,19 @@ def test_a_test_send_is_a_copy_of_each_variant(site: Site, broker: Broker) -> No
     assert campaign.tested_at is not None
     armed(campaign)
     assert fresh(campaign).tested_version_id == fresh(campaign).version_id
+
+
+def test_a_variant_that_was_published_after_the_test_send_was_not_tested(site: Site, broker: Broker) -> None:
+    Tenant.objects.update(require_test_copy=True)
+    campaign = fresh(with_variants(site, test_percent=100))
+    test_send.send(campaign, "ada", OPERATOR)
+    templates.publish(Template.objects.get(key="spring-b"), CONTENT)
+    armed(campaign)
+    with pytest.raises(Conflict) as refused:
+        launch.go(campaign.tenant_id, campaign.pk)
+    assert refused.value.code == "test_copy_missing"
+    test_send.send(campaign, "ada", OPERATOR)
+    assert launch.go(campaign.tenant_id, campaign.pk)
 
 
 def test_preflight_says_who_waits_and_what_the_rule_cannot_show(site: Site) -> None:
