@@ -10,12 +10,13 @@ import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 
 from tenants import members
 from tenants.models import AuditLog, Invitation, LoginSession, Member, Tenant, User
 from tests.admin.conftest import Browser
 from tests.admin.filled_forms import errors
-from tests.admin.second_factors import log_in_with_password
+from tests.admin.second_factors import code_for, log_in_with_password, secret_on
 from tests.admin.test_pages import url
 from tests.fixtures import People
 
@@ -71,6 +72,22 @@ def test_a_person_with_a_login_joins_with_it(people: People, log_in: Any) -> Non
     assert not Member.objects.filter(user=people.cleo, tenant=people.acme).exists(), "a GET changes nothing"
     assert cleo.post(link_in_mail()).url == "/admin/"
     assert Member.objects.get(user=people.cleo, tenant=people.acme).role == "viewer"
+
+
+@pytest.mark.usefixtures("with_mail")
+def test_who_joins_a_tenant_that_asks_for_a_second_factor_sets_one_up_first(people: People, log_in: Any) -> None:
+    invite(log_in(people.ana), people, "cleo@example.com", "viewer")
+    Tenant.objects.filter(pk=people.acme.pk).update(require_two_factor=True)
+    cleo, elsewhere = Browser(Client()), Browser(Client())
+    for browser in (cleo, elsewhere):
+        log_in_with_password(browser, "cleo")
+    assert cleo.post(link_in_mail()).url == reverse("admin:login_setup")
+    assert Member.objects.filter(user=people.cleo, tenant=people.acme).exists()
+    for browser in (cleo, elsewhere):
+        assert browser.get("/admin/").status_code == 302, "no session without a second factor is left"
+    secret = secret_on(cleo.get(reverse("admin:login_setup")))
+    assert "recovery" in cleo.post(reverse("admin:login_setup"), {"code": code_for(secret)}).content.decode()
+    assert cleo.get("/admin/").status_code == 200
 
 
 @pytest.mark.usefixtures("with_mail")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth import login
+from django.contrib.auth import BACKEND_SESSION_KEY, login, logout
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,8 +24,9 @@ from tenants import members
 from tenants.access import act_as
 from tenants.admin.entry.login import PASSWORD_BACKEND, second_stage
 from tenants.bootstrap import create_person
+from tenants.login import login_sessions, stages
 from tenants.login.backend import find_user_id
-from tenants.models import Invitation, User
+from tenants.models import Invitation, LoginSession, User
 
 #: the session's entry that lets the OIDC login make a user for an invited person
 JOINING = "joining"
@@ -106,7 +107,19 @@ def _join(request: HttpRequest, invitation: Invitation, user: User) -> HttpRespo
     except Conflict as error:
         return _page(request, invitation, error=error.message)
     request.session.pop(JOINING, None)
+    if stages.next_stage(user) is stages.Stage.SETUP and not user.provider_second_factor:
+        return _log_in_again(request, user)
     return HttpResponseRedirect(reverse("admin:index"))
+
+
+def _log_in_again(request: HttpRequest, user: User) -> HttpResponse:
+    """The tenant asks for a second factor, and the user's sessions began without one: end them, and lead to the set-up,
+    which ends the login of this browser."""
+    backend = request.session[BACKEND_SESSION_KEY]
+    login_sessions.end_sessions(LoginSession.objects.filter(user=user))
+    logout(request)
+    stages.begin(request, user, reverse("admin:index"), backend)
+    return HttpResponseRedirect(reverse("admin:login_setup"))
 
 
 def _create(request: HttpRequest, invitation: Invitation) -> HttpResponse:
