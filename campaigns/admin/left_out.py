@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from campaigns.admin.audience.builder import CHANNEL_LABELS
 from campaigns.admin.audience.looking import reason_text
 from campaigns.admin.audience.reports import report_upload
+from campaigns.admin.deciding import role_reason
 from campaigns.admin.page import CampaignPage, View, actor
 from campaigns.audience import left_out
 from campaigns.edit import left_out as edit
@@ -25,7 +26,7 @@ from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Reason
 from notifier.web.pieces import Download
 from tenants.access import scope
-from tenants.admin import AUTHORS
+from tenants.admin import AUTHORS, LAUNCHERS, may
 
 _COLUMNS = ("external_id", "name", "email", "phone", "locale", "platform", "detail")
 
@@ -61,6 +62,7 @@ class LeftOutView(CampaignPage):
                 "page": left_out.page_of(campaign, reason, channel, after=after, before=before),
                 "reason": reason,
                 "channel": channel,
+                "why_no_file": role_reason(request, campaign, LAUNCHERS),
                 "reason_text": reason_text(reason),
                 "channel_text": CHANNEL_LABELS.get(channel, channel),
                 "may_be_reached": reason not in left_out.WILL,
@@ -69,8 +71,11 @@ class LeftOutView(CampaignPage):
         return self.render(request, campaign, "left_out", title, **context)
 
     def left_out_csv_view(self, request: HttpRequest, pk: uuid.UUID) -> Any:
-        """Every person of one reason, streamed in pieces: each is a short transaction of its own."""
+        """Every person of one reason, with the addresses that lists of the admin mask; streamed in pieces: each is a
+        short transaction of its own."""
         campaign = self.find(request, pk)
+        if not may(request, LAUNCHERS, campaign):
+            return self.not_allowed(request)
         chosen = _chosen(request.GET)
         if chosen is None:
             return HttpResponseRedirect(_page_url(campaign))

@@ -25,7 +25,7 @@ def upload(browser: Browser, site: Site, content: bytes, **fields: Any) -> Impor
     return Import.objects.exclude(pk__in=before).get()
 
 
-def test_an_import_is_followed_and_its_bad_rows_are_downloaded(site: Site, log_in: LogIn) -> None:
+def test_an_import_is_followed_and_its_bad_rows_are_downloaded(site: Site, log_in: LogIn, vera: User) -> None:
     browser = log_in(site.people.ben)
     job = upload(browser, site, b"external_id,email\nnew-1,x@example.com\nnew-2,wrong\n")
     progress, file = (reverse(f"admin:tenants_import_{name}", args=[job.pk]) for name in ("progress", "left_out"))
@@ -35,6 +35,7 @@ def test_an_import_is_followed_and_its_bad_rows_are_downloaded(site: Site, log_i
     assert file in browser.get(reverse("admin:tenants_import_change", args=[job.pk])).content.decode()
     content = b"".join(browser.get(file).streaming_content).decode("utf-8-sig")
     assert content.splitlines()[0] == "notifier_line,notifier_problem,external_id,email" and "new-2,wrong" in content
+    assert log_in(vera).get(file).status_code == 403, "a viewer sees no addresses by the thousand"
     stranger = log_in(site.people.cleo)
     assert stranger.get(progress).status_code == stranger.get(file).status_code == 404
 

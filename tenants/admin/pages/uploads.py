@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,6 +22,7 @@ from notifier.web.pieces import Download
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm
 from tenants.admin.pages.import_files import import_progress, left_out_file, progress_of
+from tenants.admin.roles import AUTHORS, may
 from tenants.admin.site import admin_site
 from tenants.imports import jobs
 from tenants.imports.columns import FIELDS
@@ -132,5 +134,9 @@ class ImportAdmin(TenantModelAdmin):
         return import_progress(get_object_or_404(self.get_queryset(request), pk=pk))
 
     def left_out_view(self, request: HttpRequest, pk: uuid.UUID) -> Download:
-        """The rows that the import left out, also of a list."""
-        return left_out_file(get_object_or_404(super().get_queryset(request), pk=pk))
+        """The rows that the import left out, also of a list: addresses as they were uploaded, for members who may
+        upload them again."""
+        job = get_object_or_404(super().get_queryset(request), pk=pk)
+        if not may(request, AUTHORS, job):
+            raise PermissionDenied
+        return left_out_file(job)

@@ -51,6 +51,7 @@ def test_another_tenant_sees_none_of_it_and_a_viewer_makes_nothing(site: Site, b
     asked = {"reason": "no_address", "channel": "push"}
     assert browser(site.people.cleo).post(page("left_out_audience", campaign), index, **asked).status_code == 404
     assert browser(site.vic).get(page("left_out", campaign) + query).status_code == 200
+    assert browser(site.vic).get(page("left_out_csv", campaign) + query).status_code == 403
     viewer_at = page("left_out", campaign) + query
     assert browser(site.vic).post(page("left_out_audience", campaign), viewer_at, **asked).status_code == 403
     assert Audience.objects.count() == 1
