@@ -2,7 +2,7 @@
 first messages leave after the first range.
 
 Why not before: with eight variants the rest would be rendered eight times, of which seven are thrown away
-(docs/decisions/040).
+(docs/decisions/039).
 """
 
 from __future__ import annotations
