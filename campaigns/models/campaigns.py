@@ -125,7 +125,7 @@ class Campaign(TenantOwned):
     rehearsal_of = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="rehearsals"
     )
-    # -- after the launch: campaigns.report.retry, campaigns.report.correct --
+    # -- after the launch: campaigns.lifecycle.retrying, campaigns.edit.corrections --
     #: the campaign whose messages this one replaces: it goes to the addresses that got those, with their collapse keys
     corrects = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="corrections", db_index=False

@@ -171,6 +171,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     def last_test(self, account: ProviderAccount) -> str:
         """The result of the last test of the connection, which leads to the test's page."""
         failed = [check.name for check in connection_test.checks_of(account) if check.passed is False]
+        text: Any
         if account.tested_at is None:
             tone, text = "muted", _("not tested")
         elif failed:

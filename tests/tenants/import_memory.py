@@ -1,7 +1,7 @@
 """Imports files of these numbers of people in a process of its own, and prints the peak of memory of each in KiB. A
 process that runs tests has threads of servers, which allocate as well.
 
-test_import_files.py runs it as `python -m tests.tenants.import_memory 100 2000 …`. It stores nothing."""
+test_import_files.py runs it with the numbers as arguments. It stores nothing."""
 
 from __future__ import annotations
 
