@@ -19,6 +19,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from notifier.encryption import seal, unseal
@@ -57,8 +58,11 @@ def one_time_page(request: HttpRequest, token: str) -> HttpResponse:
     entry = pending.pop(token, None)
     if entry is not None:
         request.session[_SESSION] = pending
-    context = _open(request, token, *entry) if entry is not None else {"title": "This was shown already"}
-    return render(request, "admin/shown_once.html", {**context, "has_permission": True})
+    context = _open(request, token, *entry) if entry is not None else {"title": _("This was shown already")}
+    # the site imports this module
+    from tenants.admin.site import admin_site
+
+    return render(request, "admin/shown_once.html", {**admin_site.each_context(request), **context})
 
 
 def _open(request: HttpRequest, token: str, tenant_id: str, sealed: str) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def _open(request: HttpRequest, token: str, tenant_id: str, sealed: str) -> dict
         unseal(uuid.UUID(tenant_id), _purpose(request, token), base64.b64decode(sealed))
     )
     is_fresh = time.time() - context["at"] < VALID_SECONDS
-    return context if is_fresh else {"title": "This can no longer be shown"}
+    return context if is_fresh else {"title": _("This can no longer be shown")}
 
 
 def _purpose(request: HttpRequest, token: str) -> str:
