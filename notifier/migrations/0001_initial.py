@@ -527,7 +527,12 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [models.Index(fields=["tenant", "-id"], name="dead_letter_newest")],
+                "indexes": [
+                    models.Index(fields=["tenant", "-id"], name="dead_letter_newest"),
+                    models.Index(
+                        condition=models.Q(("redriven_at__isnull", True)), fields=["tenant"], name="dead_letter_open"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

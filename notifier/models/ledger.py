@@ -146,7 +146,11 @@ class DeadLetter(TenantOwned):
     redriven_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "-id"], name="dead_letter_newest")]
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="dead_letter_newest"),
+            # the home page counts the letters that nobody has sent again
+            models.Index(fields=["tenant"], name="dead_letter_open", condition=models.Q(redriven_at__isnull=True)),
+        ]
 
     def __str__(self) -> str:
         return str(self.delivery_id)

@@ -41,8 +41,10 @@ def zone_of_tenant(tenant_id: Any) -> zoneinfo.ZoneInfo:
 def activate_zone_of(row: Model | None) -> None:
     """Use the zone of the row's tenant for the rest of the request. The site restores the zone afterwards."""
     tenant = tenant_id_of(row) if row is not None else None
-    if tenant is not None:
-        timezone.activate(zone_of_tenant(tenant))
+    if tenant is None:
+        return
+    loaded = row._state.fields_cache.get("tenant") if row is not None else None
+    timezone.activate(zone(loaded.timezone or "UTC") if loaded is not None else zone_of_tenant(tenant))
 
 
 def time_of_day(moment: datetime) -> str:
