@@ -56,7 +56,7 @@ def corrected_by(campaign: Campaign) -> Corrected | None:
 
 def replaced_keys(campaign_id: uuid.UUID, channel: str) -> IdFinder | None:
     """The collapse keys of a correction's messages; None for any other campaign, and on channels that replace nothing.
-    A query for each campaign in a process, then 0.3 µs."""
+    A query for each campaign in a process, then a look into a dictionary."""
     if channel not in REPLACING:
         return None
     kept = _roots.get(campaign_id)

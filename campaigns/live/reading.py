@@ -1,7 +1,7 @@
 """Reads what a campaign looks like now: four statements, none of which reads a message's row that was sent.
 
-Of 1,000 shards (5 M messages) the statements take 10 ms. Reasons of failures are in the outcomes of shards: those of a
-shard that has ended are read once.
+Of 5 M messages the statements read 1,000 shards. Reasons of failures are in the outcomes of shards: those of a shard
+that has ended are read once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The SQL of a campaign's report: what became of its messages by channel, provider account, platform and language, and
 over time.
 
-Counting reads each row of the campaign once: 1 s a million. Therefore the report of a large campaign is counted by a
-task, and read from a row of its own (campaigns.report.stored).
+Counting reads each row of the campaign twice: 500,000 messages took 9 to 11 s on two busy cores. Therefore the report
+of a large campaign is counted by a task, and read from a row of its own (campaigns.report.stored).
 
 The statements take the parameters of `campaign_counts`, and launched, category, until (the end of the time in which an
 opt-out counts), width (seconds of a step of the curves).
