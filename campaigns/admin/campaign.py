@@ -30,7 +30,7 @@ from campaigns.admin.variants import VariantViews, variants_card
 from campaigns.admin.workflow import Workflow
 from campaigns.admin.writing import WritingViews, form_texts
 from campaigns.approval import clearance
-from campaigns.audience import count_recipients, loading, topic_of
+from campaigns.audience import loading, people_of, topic_of
 from campaigns.edit import campaigns, drafts, uploads
 from campaigns.lifecycle import canary
 from campaigns.models import Campaign
@@ -39,6 +39,7 @@ from campaigns.preflight.road import Known, canary_of, road, share_first
 from campaigns.report import results
 from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
+from notifier.vocabulary.ids import parse_id
 from tenants.admin import LAUNCHERS, TenantModelAdmin, may
 
 #: what a state means, for the reader of the page
@@ -55,6 +56,8 @@ STATE_TEXTS = {
 }
 #: seconds in which GO of a new campaign can be taken back; the API's default is none
 HOLD_BY_HAND = 10
+#: milliseconds for counting the audience of a draft; a larger audience is estimated, and the page says so
+COUNT_MS = 150
 #: states in which the page polls every second
 MOVING = frozenset({State.ARMING, State.LAUNCHING, State.RUNNING, State.PAUSED})
 
@@ -218,9 +221,10 @@ class CampaignAdmin(
         extra = {"show_save_and_continue": False, "show_save_and_add_another": False, **(extra_context or {})}
         extra["form_texts"] = form_texts()
         try:
-            campaign = self.get_object(request, object_id) if object_id else None
-            if campaign is not None and request.method == "GET":
-                extra |= self.panel(request, campaign)
+            if request.method == "GET" and (pk := parse_id(object_id)) is not None:
+                rows = self.get_queryset(request).select_related("tenant", "template__category", "audience", "version")
+                if (campaign := rows.filter(pk=pk).first()) is not None:
+                    extra |= self.panel(request, campaign)
             return super().changeform_view(request, object_id, form_url, extra)
         except NotifierError as error:
             # the campaign was launched, or its list was replaced, between opening the form and saving it
@@ -237,7 +241,8 @@ class CampaignAdmin(
         panel |= variants_card(request, campaign)
         panel["may_limit"] = state in (State.LAUNCHING, State.RUNNING, State.PAUSED)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
-            panel |= {"people": count_recipients(campaign.audience), "topic": topic_of(campaign)}
+            reach = people_of(campaign.audience, ms=COUNT_MS)
+            panel |= {"people": reach.people, "people_exact": reach.exact, "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
         launches_itself = campaign.silent or (campaign.launch_at is not None and not campaign.launch_failure)
         if state in SHOWN_LIVE:
@@ -261,6 +266,7 @@ def _steps(request: HttpRequest, campaign: Campaign, panel: Mapping[str, Any]) -
     known = Known(
         clearance=cleared,
         people=panel.get("people", armed_people),
+        people_exact=panel.get("people_exact", True),
         warnings=checked.warnings if checked is not None else None,
         loading=bool(panel.get("upload")),
     )

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns import approval
 from campaigns.admin.page import CampaignPage, View, actor
-from campaigns.approval.authors import authors_of
+from campaigns.approval.authors import Authors, authors_of
 from campaigns.approval.decide import check_not_author
 from campaigns.models import Campaign
 from notifier.errors import NotifierError
@@ -71,12 +71,13 @@ class ApprovalViews(CampaignPage):
         return self.perform(request, pk, withdraw, LAUNCHERS | APPROVERS)
 
 
-def reasons(request: HttpRequest, campaign: Campaign) -> dict[str, str]:
-    """Why the member may not write, launch or approve this campaign; empty texts where the member may."""
+def reasons(request: HttpRequest, campaign: Campaign, authors: Authors | None = None) -> dict[str, str]:
+    """Why the member may not write, launch or approve this campaign; empty texts where the member may. `authors` of the
+    campaign; without them the approval's reason is the role's alone, as after GO."""
     return {
         "write": role_reason(request, campaign, AUTHORS),
         "launch": role_reason(request, campaign, LAUNCHERS),
-        "approve": role_reason(request, campaign, APPROVERS) or _why_not_approve(request, campaign),
+        "approve": role_reason(request, campaign, APPROVERS) or _why_not_approve(request, campaign, authors),
     }
 
 
@@ -89,18 +90,19 @@ def role_reason(request: HttpRequest, campaign: Campaign, allowed: frozenset[str
     return _("Your role is: %(role)s. This needs one of: %(roles)s.") % {"role": yours, "roles": names}
 
 
-def _why_not_approve(request: HttpRequest, campaign: Campaign) -> str:
+def _why_not_approve(request: HttpRequest, campaign: Campaign, authors: Authors | None) -> str:
+    if authors is None:
+        return ""
     request_row = campaign.approvals.filter(decision="open").first()
     try:
-        check_not_author(campaign, actor(request), request_row)
+        check_not_author(campaign, actor(request), request_row, authors)
     except NotifierError as error:
         return error.message
     return ""
 
 
-def possible_approvers(request: HttpRequest, campaign: Campaign) -> list[str]:
+def possible_approvers(campaign: Campaign, authors: Authors) -> list[str]:
     """Names of members who may approve this campaign; a few of them."""
-    authors = authors_of(campaign)
     rows = Member.objects.filter(tenant_id=campaign.tenant_id, role__in=APPROVERS, user__is_active=True)
     members = rows.exclude(user_id__in=authors.users).select_related("user").order_by("user__username")
     return [str(member.user) for member in members[:SHOWN_APPROVERS]]
@@ -108,8 +110,9 @@ def possible_approvers(request: HttpRequest, campaign: Campaign) -> list[str]:
 
 def approval_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """What the page shows of the approval."""
-    context: dict[str, Any] = {"reasons": reasons(request, campaign)}
-    if campaign.approvals.exists() or not campaign.silent:
-        context["approvers"] = possible_approvers(request, campaign)
-        context["approvals"] = campaign.approvals.select_related("requested_by", "decided_by").order_by("-id")[:5]
-    return context
+    authors = authors_of(campaign)
+    return {
+        "reasons": reasons(request, campaign, authors),
+        "approvers": possible_approvers(campaign, authors),
+        "approvals": list(campaign.approvals.select_related("requested_by", "decided_by").order_by("-id")[:5]),
+    }

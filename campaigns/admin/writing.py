@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.page import CampaignPage
-from campaigns.audience import count_recipients
+from campaigns.audience import people_of
 from campaigns.models import Audience, Campaign
 from campaigns.preflight import preview
 from notifier.delivery.content import templates
@@ -25,6 +25,8 @@ from notifier.models import Template, TemplateVersion
 from notifier.vocabulary.ids import parse_id
 from tenants.admin.base import visible_rows
 
+#: milliseconds for counting the chosen audience; a larger one is estimated
+COUNT_MS = 150
 #: what a channel reaches, for people
 CHANNEL_LABELS = {
     "push": gettext_lazy("Push: phones and browsers"),
@@ -45,6 +47,7 @@ def form_texts() -> dict[str, str]:
         "before": _("last time:"),
         "person": _("It reaches %s person now."),
         "people": _("It reaches %s people now."),
+        "about": _("It reaches about %s people now (estimated)."),
     }
 
 
@@ -72,7 +75,8 @@ def _audience_part(audience: Audience | None) -> dict[str, Any]:
     if audience is None or audience.is_topic:
         return {"people": None}
     try:
-        return {"people": count_recipients(audience)}
+        reach = people_of(audience, ms=COUNT_MS)
+        return {"people": reach.people, "exact": reach.exact}
     except NotifierError:
         return {"people": None}
 
@@ -94,7 +98,11 @@ def _template_part(request: HttpRequest, template: Template | None, audience: Au
         data=data,
         category=template.category.key if template.category else "",
     )
-    person = preview.example_recipient(campaign)
+    try:
+        person = preview.example_recipient(campaign)
+    except NotifierError:
+        # a stored filter that is wrong by now; the audience's own page says where
+        person = None
     context = {"samples": preview.samples(campaign, person), "person": person, "version": version}
     return {
         "channels": list(compiled.channels),

@@ -93,7 +93,7 @@ def refusal(state: Clearance) -> str:
 def clearance(campaign: Campaign) -> Clearance:
     """What GO asks of the campaign, and what there is."""
     rule = rule_for(campaign)
-    parts = content_parts(campaign)
+    parts = own_parts = content_parts(campaign)
     latest = campaign.approvals.select_related("requested_by", "decided_by").order_by("-id").first()
     origin = _scheduled_campaign(campaign)
     if latest is None and origin is not None:
@@ -102,7 +102,7 @@ def clearance(campaign: Campaign) -> Clearance:
     return Clearance(
         hash=hash_of_parts(parts),
         required=needs_approval(rule, people_of(campaign)),
-        approved=is_approved(campaign, origin),
+        approved=_is_approved(campaign, hash_of_parts(own_parts), origin),
         latest=latest,
         changed=tuple(changed_parts(latest.parts, parts)) if latest is not None else (),
         copy_required=rule.test_copy,
@@ -113,7 +113,11 @@ def clearance(campaign: Campaign) -> Clearance:
 def is_approved(campaign: Campaign, origin: Campaign | None = None) -> bool:
     """Whether the campaign's present content was approved. `origin`: the campaign of whose schedule this one is a slot:
     an approval of the same content there counts, whatever time the slot has."""
-    if _has_approval(campaign, hash_of_parts(content_parts(campaign))):
+    return _is_approved(campaign, hash_of_parts(content_parts(campaign)), origin)
+
+
+def _is_approved(campaign: Campaign, own_hash: str, origin: Campaign | None) -> bool:
+    if _has_approval(campaign, own_hash):
         return True
     return origin is not None and _has_approval(origin, hash_of_parts(content_parts(campaign, times_of=origin)))
 

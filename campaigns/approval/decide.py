@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.approval.authors import authors_of, key_maker
+from campaigns.approval.authors import Authors, authors_of, key_maker
 from campaigns.approval.clearance import is_approved, people_of
 from campaigns.approval.content import content_parts, hash_of_parts
 from campaigns.audit import OPERATOR, Act, Actor, record
@@ -85,11 +85,14 @@ def supersede(campaign: Campaign) -> None:
     overtaken.update(decision=Decision.SUPERSEDED, decided_at=timezone.now())
 
 
-def check_not_author(campaign: Campaign, by: Actor, request: CampaignApproval | None) -> None:
+def check_not_author(
+    campaign: Campaign, by: Actor, request: CampaignApproval | None, authors: Authors | None = None
+) -> None:
     """Raise Conflict if the actor wrote the content, or asked for its approval: four eyes are two persons. An API key
-    is no second person for the person who made the key."""
+    is no second person for the person who made the key. `authors`: what `authors_of` returned, for a caller that needs
+    them, too."""
     maker = Actor(user=key_maker(campaign, by.api_key_id))
-    authors = authors_of(campaign)
+    authors = authors or authors_of(campaign)
     if authors.include(maker) or (request is not None and _asked(request, maker)):
         raise Conflict(
             "A person who wrote or changed this content, or asked for its approval, made this API key. Approve it with "

@@ -19,7 +19,7 @@ from notifier.delivery.content.liquid import PERSON
 from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.planning import recipients
-from notifier.delivery.planning.plan import Suppressed, plan
+from notifier.delivery.planning.plan import Rule, Suppressed, plan
 from notifier.errors import NotifierError
 from notifier.models import TemplateVersion
 from notifier.vocabulary.content import TenantRules
@@ -87,8 +87,16 @@ def example_recipient(campaign: Campaign) -> Person | None:
     first = [r.pk for r in sample_recipients(campaign.audience, CANDIDATES)]
     people = recipients.load_by_ids(campaign.tenant_id, first)
     candidates = [people[pk] for pk in first if pk in people]
+    version_id, rule = campaign.version_id or newest_version(campaign), category_rule_of(campaign)
+    if version_id is None:
+        return candidates[0] if candidates else None
+    compiled = templates.compiled(version_id)
     with shared_budget(len(candidates)):
-        return min(candidates, key=lambda one: sum(bool(s.refused) for s in samples(campaign, one)), default=None)
+        return min(
+            candidates,
+            key=lambda one: sum(bool(s.refused) for s in _of_person(compiled, campaign, one, rule)),
+            default=None,
+        )
 
 
 def samples(campaign: Campaign, person: Person | None) -> list[Sample]:
@@ -100,11 +108,15 @@ def samples(campaign: Campaign, person: Person | None) -> list[Sample]:
     compiled = templates.compiled(version_id)
     if person is None:
         return [_of_topic(compiled, campaign)] if topic_of(campaign) else []
+    return _of_person(compiled, campaign, person, category_rule_of(campaign))
+
+
+def _of_person(compiled: templates.Compiled, campaign: Campaign, person: Person, rule: Rule) -> list[Sample]:
     locale, default = person.preferences.language or person.locale, campaign.tenant.default_locale
     context = _RenderContext(
         {**campaign.data, **sample_links(), PERSON: person.variables()}, campaign.tenant.content_rules
     )
-    planned = plan(person, category_rule_of(campaign), campaign.channels, None)
+    planned = plan(person, rule, campaign.channels, None)
     refused = {e.channel: str(e.reason).replace("_", " ") for e in planned if isinstance(e, Suppressed)}
     with shared_budget():
         return [

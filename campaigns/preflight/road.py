@@ -52,6 +52,8 @@ class Known:
     clearance: Clearance
     #: recipients of the audience; None: unknown
     people: int | None = None
+    #: False: `people` is an estimate
+    people_exact: bool = True
     #: of preflight; None before the campaign is armed
     warnings: Sequence[str] | None = None
     #: the list of the audience is being read
@@ -99,9 +101,11 @@ def _audience(campaign: Campaign, known: Known) -> RoadStep:
         return RoadStep("audience", title, DONE, _("The devices of a topic; only Google knows how many."))
     if known.people is None:
         return RoadStep("audience", title, DONE, str(campaign.audience))
-    says = ngettext(
-        "%(name)s: %(number)s person.", "%(name)s: %(number)s people.", known.people
-    ) % {"name": campaign.audience, "number": f"{known.people:,}"}  # fmt: skip
+    values = {"name": campaign.audience, "number": f"{known.people:,}"}
+    if known.people_exact:
+        says = ngettext("%(name)s: %(number)s person.", "%(name)s: %(number)s people.", known.people) % values
+    else:
+        says = _("%(name)s: about %(number)s people (estimated).") % values
     return RoadStep("audience", title, DONE if known.people else PROBLEM, says)
 
 

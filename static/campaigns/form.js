@@ -38,7 +38,7 @@ function enhance(form, words) {
     if (!answer?.ok || mine !== asked) return;
     const found = await answer.json();
     look.innerHTML = found.preview; // rendered and escaped by our own server
-    people.textContent = found.people === null ? "" : (found.people === 1 ? words.person : words.people).replace("%s", new Intl.NumberFormat(document.documentElement.lang || "en").format(found.people));
+    people.textContent = found.people === null ? "" : (!found.exact ? words.about : found.people === 1 ? words.person : words.people).replace("%s", new Intl.NumberFormat(document.documentElement.lang || "en").format(found.people));
     showChannels(found.channels);
     showFields(found.variables, found.before ?? {});
   }
