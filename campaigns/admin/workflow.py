@@ -101,6 +101,7 @@ class Workflow(CampaignPage):
 
     def _plan(self, request: HttpRequest, campaign: Campaign) -> None:
         self._check_revision(request, campaign)
+        self._check_number(request, campaign)
         launch_at = _read_launch_at(request.POST.get("launch_at", ""), campaign.tenant.timezone)
         options = _launch_options(request, campaign)
         changed = planned.plan(campaign.tenant_id, campaign.pk, launch_at=launch_at, by=actor(request), **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from campaigns import approval
@@ -87,6 +89,17 @@ def test_above_the_size_of_the_tenant_the_number_is_typed(site: Site, browser: B
     assert ("It is on its way" in text(answer)) is goes
     ours.refresh_from_db()
     assert (ours.launched_at is not None) is goes
+
+
+def test_a_planned_launch_wants_the_number_too(site: Site, browser: Browse) -> None:
+    Tenant.objects.filter(pk=site.acme.pk).update(confirm_above=3)
+    ours, ben = armed(site.draft()), browser(site.people.ben)
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M}"
+    at = {"launch_at": tomorrow, "rollout": "all", "revision": ours.revision}
+    for typed, planned in (("5", False), ("4", True)):
+        ben.post(page("plan", ours), page("go", ours), typed=typed, **at)
+        ours.refresh_from_db()
+        assert (ours.launch_at is not None) is planned
 
 
 def test_a_page_of_go_from_before_a_change_of_the_limits_launches_nothing(site: Site, browser: Browse) -> None:
