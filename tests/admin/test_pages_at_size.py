@@ -21,7 +21,7 @@ from tests.admin.test_plans import BOUND, LIMITS, TABLES, read
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 LogIn = Callable[[User], Browser]
-#: statements of a page, which has the session, the user, the roles and the zone of the tenant among them
+#: statements of a page. They have the session, the user, the roles and the zone of the tenant among them
 MOST = 12
 #: pages that join several things: name or state -> statements at most; docs/performance.md names them
 MORE = {
