@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db import transaction
+
 from notifier.delivery.accept_context import AcceptContext, load_context
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
@@ -129,10 +131,13 @@ def _account_line(name: str, planned: int, missing: Sequence[str]) -> RuleResult
 def _missing_account(subject: Subject, entry: Planned) -> str:
     """Why no account sends the message; empty when one does."""
     address = entry.address
-    try:
-        registry.choose_account(subject.tenant, entry.channel, address.platform, subject.mode, address.app)
-    except Unconfigured:
-        return registry.no_account(entry.channel, address.platform, address.app)
+    with transaction.atomic():
+        # a tenant's first look makes the accounts that need no credentials; an explanation stores nothing
+        transaction.set_rollback(True)
+        try:
+            registry.choose_account(subject.tenant, entry.channel, address.platform, subject.mode, address.app)
+        except Unconfigured:
+            return registry.no_account(entry.channel, address.platform, address.app)
     return ""
 
 
