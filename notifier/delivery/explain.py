@@ -132,12 +132,13 @@ def _missing_account(subject: Subject, entry: Planned) -> str:
     """Why no account sends the message; empty when one does."""
     address = entry.address
     with transaction.atomic():
-        # a tenant's first look makes the accounts that need no credentials; an explanation stores nothing
-        transaction.set_rollback(True)
         try:
             registry.choose_account(subject.tenant, entry.channel, address.platform, subject.mode, address.app)
         except Unconfigured:
             return registry.no_account(entry.channel, address.platform, address.app)
+        finally:
+            # a tenant's first look makes the accounts that need no credentials; an explanation stores nothing
+            transaction.set_rollback(True)
     return ""
 
 
