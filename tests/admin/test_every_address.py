@@ -186,7 +186,8 @@ def test_a_post_needs_its_token(site: Site, rows: Any) -> None:
 
 
 def test_an_id_of_another_tenant_leads_nowhere(site: Site, rows: Any) -> None:
-    visitor, leaks = Visitor(site.people.ana), []
+    visitor = Visitor(site.people.ana)
+    leaks: list[tuple[Any, ...]] = []
     for address in ADDRESSES:
         if "tenants_user" in address.name or not address.parameters or not address.model:
             continue
