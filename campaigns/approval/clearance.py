@@ -66,7 +66,7 @@ def check_cleared(campaign: Campaign) -> None:
     lock of the campaign's row, or asks for a page."""
     if not _may_need(campaign):
         return
-    row = Campaign.objects.select_related("tenant", "audience").get(pk=campaign.pk)
+    row = Campaign.objects.select_related("tenant", "audience", "template__category").get(pk=campaign.pk)
     state = clearance(row)
     if state.copy_required and not state.copied:
         raise Conflict(

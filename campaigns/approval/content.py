@@ -16,7 +16,7 @@ from typing import Any
 from campaigns.audience.references import named_list_ids
 from campaigns.models import Audience, Campaign, CampaignVariant, Experiment
 from campaigns.states import State
-from notifier.models import Template, TemplateVersion
+from notifier.models import TemplateVersion
 from tenants.models import Category
 
 #: fields of a campaign that an edit may change without a new approval
@@ -119,12 +119,10 @@ def _variants(campaign: Campaign) -> Any:
 
 def _category(campaign: Campaign) -> Any:
     """The category decides whose opt-outs hold: of a draft that of its template, which arming would take."""
-    rows = Category.objects.filter(tenant_id=campaign.tenant_id)
-    if campaign.state == State.DRAFT:
-        rows = rows.filter(pk__in=Template.objects.filter(pk=campaign.template_id).values("category_id"))
-    else:
-        rows = rows.filter(key=campaign.category)
-    return rows.values_list("key", "kind").first()
+    category = campaign.template.category
+    if campaign.state != State.DRAFT and campaign.category != (category.key if category else ""):
+        category = Category.objects.filter(tenant_id=campaign.tenant_id, key=campaign.category).first()
+    return category and [category.key, category.kind]
 
 
 def _audience(audience: Audience | None) -> Any:

@@ -153,7 +153,7 @@ def _decided(by: Actor) -> dict[str, object]:
 
 
 def _lock(campaign: Campaign) -> Campaign:
-    rows = Campaign.objects.select_for_update(of=("self",)).select_related("tenant", "template", "audience")
+    rows = Campaign.objects.select_for_update(of=("self",)).select_related("tenant", "template__category", "audience")
     return rows.get(pk=campaign.pk)
 
 
