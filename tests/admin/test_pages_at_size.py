@@ -38,7 +38,7 @@ MORE = {
     "/admin/campaigns/audience/ID/change/": 18,
     "/admin/campaigns/audience/add/": 13,
     "/admin/notifier/template/ID/change/": 13,
-    "/admin/notifier/template/ID/preview/.*": 16,
+    "/admin/notifier/template/ID/preview/.*": 29,
     "/admin/tenants/recipient/ID/timeline/": 13,
     "/admin/notifier/delivery/ID/change/": 13,
     "/admin/notifier/notification/ID/change/": 17,
