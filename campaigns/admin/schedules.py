@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.admin.page import actor
@@ -62,14 +63,17 @@ _NOTIFICATION = {"recipient": "notify_recipient", "template": "notify_template",
 
 class ScheduleForm(TenantForm):
     notify_recipient = forms.CharField(
-        required=False, max_length=128, label="Recipient", help_text="In place of a campaign: your id of one recipient."
+        required=False,
+        max_length=128,
+        label=_("Recipient"),
+        help_text=_("In place of a campaign: your id of one recipient."),
     )
-    notify_template = forms.CharField(required=False, max_length=64, label="Template", help_text="Its key.")
+    notify_template = forms.CharField(required=False, max_length=64, label=_("Template"), help_text=_("Its key."))
     notify_data = JsonField(
         required=False,
-        label="Data",
+        label=_("Data"),
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
-        help_text="Variables of the template, as JSON.",
+        help_text=_("Variables of the template, as JSON."),
     )
 
     class Meta:
@@ -192,17 +196,17 @@ class ScheduleAdmin(TenantModelAdmin):
 
     # -- the list ----------------------------------------------------------------------------------------------------
 
-    @admin.display(description="state", ordering="state")
+    @admin.display(description=_("state"), ordering="state")
     def state_badge(self, schedule: Schedule) -> SafeString:
         return format_html('<span class="state state-{}">{}</span>', schedule.state, schedule.state)
 
-    @admin.display(description="sends")
+    @admin.display(description=_("sends"))
     def what(self, schedule: Schedule) -> str:
         if schedule.notification:
             return f"{schedule.notification['template']} to {schedule.notification['recipient']}"
         return f"campaign {schedule.campaign}" if schedule.campaign else "a campaign that was deleted"
 
-    @admin.display(description="when")
+    @admin.display(description=_("when"))
     def when(self, schedule: Schedule) -> str:
         return schedule.at.replace("T", " ") or schedule.rrule or schedule.cron
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Shard
 from tenants.admin.base import ChannelFilter, visible_rows
@@ -37,13 +38,13 @@ class ShardAdmin(ReadOnlyLargeTableAdmin):
         ids = list(campaigns.values_list("pk", flat=True)[:CAMPAIGNS])
         return [self.rows(request).filter(campaign_id__in=ids)]
 
-    @admin.display(description="took")
+    @admin.display(description=_("took"))
     def took(self, shard: Shard) -> str:
         if shard.began_at is None or shard.ended_at is None:
             return "–"
         return f"{(shard.ended_at - shard.began_at).total_seconds():.2f} s"
 
-    @admin.display(description="sent a second")
+    @admin.display(description=_("sent a second"))
     def rate(self, shard: Shard) -> str:
         if shard.began_at is None or shard.ended_at is None or shard.ended_at <= shard.began_at:
             return "–"

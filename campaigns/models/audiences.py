@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from tenants.models import TenantOwned
 
@@ -24,7 +25,7 @@ class Audience(TenantOwned):
     #: the name of a topic or a condition over topics (campaigns.audience.topics); empty for other sources, as are the
     #: language that the topic's devices get and the app whose Firebase project has the topic
     topic = models.CharField(max_length=1024, blank=True)
-    locale = models.CharField(max_length=16, blank=True, verbose_name="language")
+    locale = models.CharField(max_length=16, blank=True, verbose_name=_("language"))
     app = models.CharField(max_length=100, blank=True)
     #: ids of a list
     size = models.IntegerField(default=0, editable=False)

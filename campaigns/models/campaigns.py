@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from campaigns.models.audiences import Audience
 from campaigns.wall_clock import WallClockField
@@ -45,9 +46,9 @@ class Campaign(TenantOwned):
     template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="+")
     audience = models.ForeignKey(Audience, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     channels = ArrayField(models.CharField(max_length=16))
-    data = models.JSONField(default=dict, blank=True, help_text="Variables for the template.")
+    data = models.JSONField(default=dict, blank=True, help_text=_("Variables for the template."))
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE)
-    not_after = models.DateTimeField(null=True, blank=True, help_text="No message leaves after this time.")
+    not_after = models.DateTimeField(null=True, blank=True, help_text=_("No message leaves after this time."))
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT, editable=False)
     #: raised by every arming and disarming: an arming that an edit has overtaken sees another number and stops
     revision = models.IntegerField(default=0, editable=False)
@@ -57,12 +58,12 @@ class Campaign(TenantOwned):
     failure = models.CharField(max_length=500, blank=True, editable=False)
     audience_size = models.IntegerField(default=0, editable=False)
     processed = models.IntegerField(
-        default=0, editable=False, help_text="Audience entries that arming has processed so far."
+        default=0, editable=False, help_text=_("Audience entries that arming has processed so far.")
     )
     unreached = models.IntegerField(
-        default=0, editable=False, help_text="Recipients of the audience without any message."
+        default=0, editable=False, help_text=_("Recipients of the audience without any message.")
     )
-    excluded = models.JSONField(default=dict, editable=False, help_text="Messages excluded while arming, by reason.")
+    excluded = models.JSONField(default=dict, editable=False, help_text=_("Messages excluded while arming, by reason."))
     #: messages that found a frequency cap full while arming; the last look before sending decides anew
     over_cap = models.IntegerField(default=0, editable=False)
     #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.scheduler)
@@ -73,27 +74,29 @@ class Campaign(TenantOwned):
     problems = models.JSONField(default=list, editable=False)
     # -- launch and sending --
     hold_seconds = models.PositiveSmallIntegerField(
-        default=0, help_text="Seconds after GO within which GO can be taken back."
+        default=0, help_text=_("Seconds after GO within which GO can be taken back.")
     )
     rate_per_s = models.FloatField(
-        null=True, blank=True, help_text="At most so many messages a second; empty: no limit."
+        null=True, blank=True, help_text=_("At most so many messages a second; empty: no limit.")
     )
     canary_percent = models.PositiveSmallIntegerField(
-        default=1, help_text="Percentage of the messages that can be sent first, to see whether all is well."
+        default=1, help_text=_("Percentage of the messages that can be sent first, to see whether all is well.")
     )
     max_error_percent = models.PositiveSmallIntegerField(
-        default=20, help_text="The campaign pauses itself when more than this percentage of its messages fails."
+        default=20, help_text=_("The campaign pauses itself when more than this percentage of its messages fails.")
     )
     max_dead_percent = models.PositiveSmallIntegerField(
-        default=50, help_text="The campaign pauses itself when more than this percentage of its addresses is dead."
+        default=50, help_text=_("The campaign pauses itself when more than this percentage of its addresses is dead.")
     )
     rollout = models.CharField(max_length=12, choices=Rollout, default=Rollout.ALL, editable=False)
     # -- planned launch: campaigns.lifecycle.planned --
     launch_at = models.DateTimeField(
-        null=True, blank=True, help_text="The armed campaign launches itself at this time; empty: a person presses GO."
+        null=True,
+        blank=True,
+        help_text=_("The armed campaign launches itself at this time; empty: a person presses GO."),
     )
     launch_rollout = models.CharField(
-        max_length=12, choices=Rollout, default=Rollout.ALL, help_text="What leaves at the planned launch."
+        max_length=12, choices=Rollout, default=Rollout.ALL, help_text=_("What leaves at the planned launch.")
     )
     #: the planner knows that no opt-out holds for a topic
     launch_ignores_opt_outs = models.BooleanField(default=False, editable=False)
@@ -106,14 +109,16 @@ class Campaign(TenantOwned):
     local_time = WallClockField(
         null=True,
         blank=True,
-        help_text="After GO each recipient gets the message when a clock of the recipient's own zone shows this date "
-        "and time; empty: everybody at once.",
+        help_text=_(
+            "After GO each recipient gets the message when a clock of the recipient's own zone shows this date "
+            "and time; empty: everybody at once."
+        ),
     )
     passed = models.CharField(
         max_length=10,
         choices=Passed,
         default=Passed.NEXT_DAY,
-        help_text="Recipients whose local time is over when the campaign begins.",
+        help_text=_("Recipients whose local time is over when the campaign begins."),
     )
     #: when the next wave of a launched campaign becomes due; the sweep puts the wave on the queue, and sets the next
     next_wave_at = models.DateTimeField(null=True, editable=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from campaigns.models.campaigns import Campaign
 from notifier.values.timestamps import utc_minute
@@ -41,7 +42,7 @@ class Schedule(TenantOwned):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="schedules",
-        help_text="Each slot sends a copy of this campaign; its audience is looked up anew.",
+        help_text=_("Each slot sends a copy of this campaign; its audience is looked up anew."),
     )
     notification = models.JSONField(default=dict, blank=True)
     mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Mode], default=Mode.LIVE, editable=False)

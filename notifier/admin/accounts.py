@@ -184,7 +184,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
     def has_renew_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
 
-    @admin.action(description="Renew the receipts address", permissions=["renew"])
+    @admin.action(description=_("Renew the receipts address"), permissions=["renew"])
     def renew_receipts_address(self, request: HttpRequest, queryset: Any) -> None:
         """The earlier address is valid for a day more, for messages in flight; renewing twice ends it at once."""
         accounts = [a for a in queryset if may(request, OWNERS, a) and provider_class(a.provider).reports]
@@ -198,7 +198,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
             " 24 hours more; renew it again to end it at once.",
         )
 
-    @admin.action(description="Rotate the VAPID key (Web Push)", permissions=["renew"])
+    @admin.action(description=_("Rotate the VAPID key (Web Push)"), permissions=["renew"])
     def rotate_vapid_key(self, request: HttpRequest, queryset: Any) -> None:
         """Browsers subscribe with the new key; those that subscribed with the earlier one are still reached."""
         rotated = 0
@@ -247,7 +247,7 @@ class ProviderAccountAdmin(AccountTest, TenantModelAdmin):
         """Only owners see the receipts address: a holder can report on the account's messages."""
         return ("receipts_address",) if may(request, OWNERS, account) and account.receipts_secret else ()
 
-    @admin.display(description="receipts address")
+    @admin.display(description=_("receipts address"))
     def receipts_address(self, account: ProviderAccount) -> str:
         if not provider_class(account.provider).reports:
             return "This provider reports nothing."

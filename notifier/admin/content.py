@@ -262,11 +262,11 @@ class TemplateVersionAdmin(ReadOnlyAdmin):
     fields = ("tenant", "template", "number", "source", "sent", "variables", "note", "created_at", "created_by")
     readonly_fields = ("source", "sent")
 
-    @admin.display(description="content")
+    @admin.display(description=_("content"))
     def source(self, version: TemplateVersion) -> str:
         return as_written(version.content)
 
-    @admin.display(description="sent")
+    @admin.display(description=_("sent"))
     def sent(self, version: TemplateVersion) -> str:
         """What messages are rendered from."""
         return as_written(version.published) if version.published else "The content itself."

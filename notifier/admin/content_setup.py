@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from notifier.delivery.content import templates
 from notifier.delivery.content.publishing.layouts import check_layout, layout_of
@@ -22,9 +23,12 @@ SOURCE = {"rows": 20, "cols": 100, "spellcheck": "false"}
 class LayoutForm(TenantForm):
     publish_again = forms.BooleanField(
         required=False,
-        label="Publish the templates with this layout again",
-        help_text="A published template keeps the layout that it was published with. With this mark each template of"
-        " the layout gets a new version; messages and campaigns that are accepted or armed already keep the old one.",
+        label=_("Publish the templates with this layout again"),
+        help_text=_(
+            "A published template keeps the layout that it was published with. With this mark each template of"
+            " the layout gets a new version; messages and campaigns that are accepted or armed already keep the old"
+            " one."
+        ),
     )
 
     class Meta:

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from notifier.channels import channels
@@ -43,7 +44,7 @@ class DryRunForm(forms.Form):
 
     template = forms.ChoiceField()
     channel = forms.ChoiceField(required=False)
-    category = forms.ChoiceField(required=False, help_text="In place of the template's own.")
+    category = forms.ChoiceField(required=False, help_text=_("In place of the template's own."))
 
     def __init__(self, recipient: Recipient, *args: Any) -> None:
         super().__init__(*args)

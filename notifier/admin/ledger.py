@@ -74,7 +74,7 @@ class NotificationAdmin(ExplainPage, SearchByIdAdmin):
         "steps_of_route",
     )
 
-    @admin.display(description="route")
+    @admin.display(description=_("route"))
     def steps_of_route(self, notification: Notification) -> str:
         deliveries = list(Delivery.objects.filter(notification=notification, pk__gte=not_before([notification.pk])))
         rows = [(step_in_words(step),) for step in show_steps(notification, deliveries, timezone.now())]
@@ -139,11 +139,11 @@ class DeliveryAdmin(NewestAdmin):
     def newest(self, request: HttpRequest) -> Iterable[Any]:
         return newest_notifications(request, self.listed_tenant(request)).values_list("pk", flat=True)
 
-    @admin.display(description="address")
+    @admin.display(description=_("address"))
     def masked_address(self, delivery: Delivery) -> str:
         return masked(delivery.address)
 
-    @admin.display(description="history")
+    @admin.display(description=_("history"))
     def history_lines(self, delivery: Delivery) -> str:
         steps = load_histories([delivery])[delivery.pk]
         rows = [(timezone.localtime(s.at).isoformat(" ", "milliseconds"), s.what, s.detail) for s in steps]

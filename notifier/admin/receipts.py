@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.postgres.functions import TransactionNow
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from notifier.channels.queues import RECEIPTS
 from notifier.delivery.receipts import sealing
@@ -37,7 +38,7 @@ class ReceiptAdmin(LargeTableAdmin):
         """Only unreadable ones; a partial index has them. A worker deletes all others within seconds."""
         return super().get_queryset(request).filter(state=Receipt.State.UNREADABLE)
 
-    @admin.display(description="the call")
+    @admin.display(description=_("the call"))
     def call(self, receipt: Receipt) -> str:
         """The body, and the headers that say what it is. The address and signatures are secrets."""
         try:
@@ -50,7 +51,7 @@ class ReceiptAdmin(LargeTableAdmin):
     def has_read_again_permission(self, request: HttpRequest) -> bool:
         return may(request, OPERATORS)
 
-    @admin.action(description="Read again", permissions=["read_again"])
+    @admin.action(description=_("Read again"), permissions=["read_again"])
     def read_again(self, request: HttpRequest, queryset: Any) -> None:
         receipts = [receipt for receipt in queryset if may(request, OPERATORS, receipt)]
         for receipt in receipts:

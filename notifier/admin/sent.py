@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.ids import id_floor, parse_id
@@ -118,7 +119,7 @@ def campaign_rows(request: HttpRequest, rows: QuerySet[Delivery], campaign: uuid
 class CampaignFilter(admin.SimpleListFilter):
     """Shown while the list is about one campaign, to which reports link."""
 
-    title = "campaign"
+    title = _("campaign")
     parameter_name = CAMPAIGN
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.values.push_token import MAX_PLATFORM
 from tenants.models import TenantOwned
@@ -19,15 +20,15 @@ class ProviderAccount(TenantOwned):
     app = models.CharField(
         max_length=100,
         blank=True,
-        help_text="Only devices of this app; empty: devices of every app that has no account of its own.",
+        help_text=_("Only devices of this app; empty: devices of every app that has no account of its own."),
     )
     sandbox = models.BooleanField(default=False, editable=False)
     config = models.BinaryField(default=bytes, editable=False)
     #: encrypted like `config`; the provider's calls of the receipts address must hold it. Empty: no call is accepted
     receipts_secret = models.BinaryField(default=bytes, editable=False)
-    weight = models.PositiveSmallIntegerField(default=100, help_text="Share of messages among healthy accounts.")
+    weight = models.PositiveSmallIntegerField(default=100, help_text=_("Share of messages among healthy accounts."))
     rate_per_s = models.FloatField(
-        null=True, blank=True, help_text="Messages a second; empty: the provider's own default."
+        null=True, blank=True, help_text=_("Messages a second; empty: the provider's own default.")
     )
     enabled = models.BooleanField(default=True)
     #: the result of the last test: name, passed (null: a warning), text

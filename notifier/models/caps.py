@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Category, Tenant, TenantOwned
 
@@ -27,22 +28,24 @@ class FrequencyCap(TenantOwned):
         blank=True,
         on_delete=models.RESTRICT,
         related_name="+",
-        help_text="Empty: all marketing messages together. A cap holds transactional and critical messages only when"
-        " it names their category.",
+        help_text=_(
+            "Empty: all marketing messages together. A cap holds transactional and critical messages only when"
+            " it names their category."
+        ),
     )
     channel = models.CharField(
         max_length=16,
         blank=True,
-        help_text="Empty: all channels together; a notification on several channels or devices then counts once.",
+        help_text=_("Empty: all channels together; a notification on several channels or devices then counts once."),
     )
     most = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(MOST)],
-        help_text="Notifications and campaigns that one recipient gets in a period, 1 to 1,000.",
+        help_text=_("Notifications and campaigns that one recipient gets in a period, 1 to 1,000."),
     )
     period = models.CharField(
         max_length=8,
         choices=Period,
-        help_text="Of the recipient's own clock: a day from midnight, a week from Monday.",
+        help_text=_("Of the recipient's own clock: a day from midnight, a week from Monday."),
     )
     changed_at = models.DateTimeField(auto_now=True)
 

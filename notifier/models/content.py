@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.vocabulary.mail import ADDRESS, LONGEST_NAME
 from tenants.models import Category, TenantOwned, User
@@ -50,12 +51,12 @@ class Sender(TenantOwned):
     address = models.CharField(
         max_length=320,
         validators=[check_sender_address],
-        help_text="news@acme.example, or @acme.example for every address of the domain.",
+        help_text=_("news@acme.example, or @acme.example for every address of the domain."),
     )
     name = models.CharField(
         max_length=LONGEST_NAME,
         blank=True,
-        help_text="The name beside the address. Empty: templates may give any name.",
+        help_text=_("The name beside the address. Empty: templates may give any name."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -77,14 +78,16 @@ class Template(TenantOwned):
         blank=True,
         on_delete=models.RESTRICT,
         related_name="+",
-        help_text="Without one, the tenant's default layout.",
+        help_text=_("Without one, the tenant's default layout."),
     )
-    without_layout = models.BooleanField(default=False, help_text="The pages are whole by themselves.")
+    without_layout = models.BooleanField(default=False, help_text=_("The pages are whole by themselves."))
     route = models.JSONField(
         null=True,
         blank=True,
-        help_text='The fallback route of notifications that bring none, such as [{"channel": "push"}, {"after": "10m", '
-        '"unless": "seen", "channel": "sms"}]. Empty: all channels at once.',
+        help_text=_(
+            'The fallback route of notifications that bring none, such as [{"channel": "push"}, {"after": "10m", '
+            '"unless": "seen", "channel": "sms"}]. Empty: all channels at once.'
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -107,7 +110,7 @@ class TemplateVersion(TenantOwned):
     published = models.JSONField(null=True, editable=False)
     variables = models.JSONField(default=list)
     changed_in = models.JSONField(default=dict, editable=False)
-    note = models.CharField(max_length=200, blank=True, help_text="Why this version was published.")
+    note = models.CharField(max_length=200, blank=True, help_text=_("Why this version was published."))
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.models.content import Template
 from notifier.vocabulary.digests import DEFAULT_ITEMS, MOST_ITEMS
@@ -21,31 +22,33 @@ class DigestSetting(TenantOwned):
         Template,
         on_delete=models.RESTRICT,
         related_name="+",
-        help_text="Rendered with items and count; its channels get the digest.",
+        help_text=_("Rendered with items and count; its channels get the digest."),
     )
     window = models.CharField(
-        max_length=16, blank=True, help_text="The digest leaves so long after its newest item, such as 10m, 2h or 1d."
+        max_length=16,
+        blank=True,
+        help_text=_("The digest leaves so long after its newest item, such as 10m, 2h or 1d."),
     )
     max_window = models.CharField(
         max_length=16,
         blank=True,
-        help_text="The digest leaves so long after its first item at the latest. Empty: four windows.",
+        help_text=_("The digest leaves so long after its first item at the latest. Empty: four windows."),
     )
     schedule = models.CharField(
         max_length=32,
         blank=True,
-        help_text="Instead of a window: daily at 09:00, or monday at 09:00, on the recipient's clock.",
+        help_text=_("Instead of a window: daily at 09:00, or monday at 09:00, on the recipient's clock."),
     )
     max_items = models.PositiveSmallIntegerField(
         default=DEFAULT_ITEMS,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_ITEMS)],
-        help_text="The template gets so many of the newest items, and count says how many there are.",
+        help_text=_("The template gets so many of the newest items, and count says how many there are."),
     )
     channels = ArrayField(
         models.CharField(max_length=16),
         default=list,
         blank=True,
-        help_text="Only these channels of the digest template are gathered. Empty: all of them.",
+        help_text=_("Only these channels of the digest template are gathered. Empty: all of them."),
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from django.db.models import DateTimeField, Field, JSONField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 
 from notifier.channels import channels
 from tenants.admin import deletion
@@ -211,7 +212,7 @@ class TenantTabularInline(RoleBasedAdmin, _TabularInline):
 class TenantFilter(admin.SimpleListFilter):
     """The list's rows by the user's tenants."""
 
-    title = "tenant"
+    title = _("tenant")
     parameter_name = "of"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -224,7 +225,7 @@ class TenantFilter(admin.SimpleListFilter):
 class ChannelFilter(admin.SimpleListFilter):
     """Rows by channel. Django's own filter of a text column would scan a table of millions for its distinct values."""
 
-    title = "channel"
+    title = _("channel")
     parameter_name = "channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

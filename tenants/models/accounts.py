@@ -85,24 +85,28 @@ class Tenant(models.Model):
     timezone = models.CharField(max_length=64, default="UTC", validators=[check_timezone])
     sandbox = models.BooleanField(
         default=True,
-        help_text="All messages go to the built-in sandbox; no recipient is reached. Only an operator switches it off.",
+        help_text=_(
+            "All messages go to the built-in sandbox; no recipient is reached. Only an operator switches it off."
+        ),
     )
     link_schemes = ArrayField(
         models.CharField(max_length=32),
         default=list,
         blank=True,
-        help_text="URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta.",
+        help_text=_(
+            "URL schemes of your apps that links in messages may have besides https and http: myapp, myapp-beta."
+        ),
     )
     sms_segments = models.PositiveSmallIntegerField(
         "SMS segments",
         default=TenantRules().sms_segments,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_SMS_SEGMENTS)],
-        help_text="The most segments of one SMS: providers bill each. A longer text is refused.",
+        help_text=_("The most segments of one SMS: providers bill each. A longer text is refused."),
     )
     sms_transliterate = models.BooleanField(
         "SMS in plain letters",
         default=False,
-        help_text="Letters outside of GSM-7 become similar ones (ş: s) where that keeps an SMS short.",
+        help_text=_("Letters outside of GSM-7 become similar ones (ş: s) where that keeps an SMS short."),
     )
     tracking = models.CharField(
         "opens and clicks of emails",
@@ -113,35 +117,38 @@ class Tenant(models.Model):
             (Tracking.ON.value, "On: recorded for each recipient; most laws ask for the recipient's consent"),
         ],
         default=Tracking.OFF.value,
-        help_text="Of mail that leaves through a mail server. Email services track by their own settings.",
+        help_text=_("Of mail that leaves through a mail server. Email services track by their own settings."),
     )
     opt_in = models.CharField(
         "opt-in to marketing",
         max_length=6,
         choices=OptIn,
         default=OptIn.OFF,
-        help_text="For marketing categories that do not say otherwise.",
+        help_text=_("For marketing categories that do not say otherwise."),
     )
     send_windows = models.TextField(
         blank=True,
         max_length=4000,
-        help_text="When marketing may leave, in the recipient's local time: a line for each channel and country, such "
-        "as sms DE mon-sat 09:00-20:00 or sms US off; * stands for all other countries. A line replaces the built-in "
-        "window of that country; the line built-in off removes all of them. Built in: no SMS between 21:00 and 08:00.",
+        help_text=_(
+            "When marketing may leave, in the recipient's local time: a line for each channel and country, such "
+            "as sms DE mon-sat 09:00-20:00 or sms US off; * stands for all other countries. A line replaces the "
+            "built-in window of that country; the line built-in off removes all of them. Built in: no SMS between "
+            "21:00 and 08:00."
+        ),
     )
     brand_color = models.CharField(
         "brand colour",
         max_length=7,
         blank=True,
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z", "Must be a colour such as #1d4ed8.")],
-        help_text="Of the buttons on your recipients' preferences page: #1d4ed8.",
+        help_text=_("Of the buttons on your recipients' preferences page: #1d4ed8."),
     )
     logo_url = models.CharField(
         "logo",
         max_length=500,
         blank=True,
         validators=[URLValidator(["https"])],
-        help_text="The https address of a picture, shown on your recipients' preferences page.",
+        help_text=_("The https address of a picture, shown on your recipients' preferences page."),
     )
     # -- what GO asks for: campaigns.approval --
     approval = models.CharField(
@@ -172,7 +179,7 @@ class Tenant(models.Model):
         default=False,
         help_text=_("Members log in with a second factor; those who have none set one up first."),
     )
-    active = models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant.")
+    active = models.BooleanField(default=True, help_text=_("The API refuses the keys of an inactive tenant."))
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     #: of the digests of erased people's addresses
     erasure_salt = models.BinaryField(default=_salt, editable=False)
@@ -221,7 +228,7 @@ class ApiKey(TenantOwned):
     prefix = models.CharField(max_length=20, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     scopes = models.JSONField(
-        default=list, help_text='["*"] or some of: send, recipients, campaigns, approvals, inbox, events.'
+        default=list, help_text=_('["*"] or some of: send, recipients, campaigns, approvals, inbox, events.')
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

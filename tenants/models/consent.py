@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.vocabulary.status import ConsentSource, Kind
 from tenants.models.accounts import OptIn
@@ -26,7 +27,7 @@ class Category(TenantOwned):
     key = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
     description = models.CharField(
-        max_length=500, blank=True, help_text="Shown to recipients on their preferences page."
+        max_length=500, blank=True, help_text=_("Shown to recipients on their preferences page.")
     )
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind], default=Kind.TRANSACTIONAL)
     opt_in = models.CharField(
@@ -34,21 +35,23 @@ class Category(TenantOwned):
         max_length=6,
         blank=True,
         choices=[("", "As the tenant's settings say (marketing only)"), *OptIn.choices],
-        help_text="Whether a recipient gets messages of the category before the recipient asked for them.",
+        help_text=_("Whether a recipient gets messages of the category before the recipient asked for them."),
     )
     preferred_channels = ArrayField(
         models.CharField(max_length=16),
         default=list,
         blank=True,
-        help_text="In this order. A message leaves on the first of these channels that reaches the recipient; "
-        "on all channels when none of these reaches, or when this is empty.",
+        help_text=_(
+            "In this order. A message leaves on the first of these channels that reaches the recipient; "
+            "on all channels when none of these reaches, or when this is empty."
+        ),
     )
     over_cap = models.CharField(
         "over the cap",
         max_length=6,
         choices=OverCap,
         default=OverCap.DROP,
-        help_text="What becomes of a message that exceeds a frequency cap.",
+        help_text=_("What becomes of a message that exceeds a frequency cap."),
     )
     #: when set, nothing new may use the category; its present uses continue, and every opt-out stays in force
     archived_at = models.DateTimeField(null=True, editable=False)
@@ -71,29 +74,29 @@ class Preference(TenantOwned):
 
     recipient = models.OneToOneField(Recipient, on_delete=models.CASCADE, related_name="preference")
     everything_off = models.BooleanField(
-        default=False, db_default=False, help_text="Nothing but critical and transactional messages."
+        default=False, db_default=False, help_text=_("Nothing but critical and transactional messages.")
     )
     channels_off = ArrayField(models.CharField(max_length=16), default=list, blank=True)
     categories_off = ArrayField(
         models.CharField(max_length=96),
         default=list,
         blank=True,
-        help_text="A category's key, or key:channel for one channel of it.",
+        help_text=_("A category's key, or key:channel for one channel of it."),
     )
     categories_on = ArrayField(
         models.CharField(max_length=96),
         default=list,
         blank=True,
-        help_text="What the recipient asked for: a category's key, or key:channel for one channel of it.",
+        help_text=_("What the recipient asked for: a category's key, or key:channel for one channel of it."),
     )
     preferred_channels = models.JSONField(
         default=dict,
         blank=True,
-        help_text='A channel for each category, such as {"promotions": "email"}; "" stands for all categories.',
+        help_text=_('A channel for each category, such as {"promotions": "email"}; "" stands for all categories.'),
     )
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
-    snoozed_until = models.DateTimeField(null=True, blank=True, help_text="Marketing waits until then.")
+    snoozed_until = models.DateTimeField(null=True, blank=True, help_text=_("Marketing waits until then."))
     language = models.CharField(max_length=16, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -113,15 +116,15 @@ class OptInProof(TenantOwned):
     #: what the recipient asked for: the category's key, or key:channel for one channel of it
     entries = ArrayField(models.CharField(max_length=96))
     asked_at = models.DateTimeField()
-    asked_by = models.CharField(max_length=8, help_text="api, page (the preferences page), widget, or import.")
-    asked_from = models.GenericIPAddressField(null=True, help_text="The network address of the caller.")
-    asked_with = models.CharField(max_length=300, blank=True, help_text="The user agent of the caller.")
+    asked_by = models.CharField(max_length=8, help_text=_("api, page (the preferences page), widget, or import."))
+    asked_from = models.GenericIPAddressField(null=True, help_text=_("The network address of the caller."))
+    asked_with = models.CharField(max_length=300, blank=True, help_text=_("The user agent of the caller."))
     language = models.CharField(max_length=16)
     text = models.TextField(
-        help_text="The mail that asked for the confirmation, without its link; of an import, where it was given."
+        help_text=_("The mail that asked for the confirmation, without its link; of an import, where it was given.")
     )
     text_sha256 = models.CharField(max_length=64)
-    notification_id = models.UUIDField(null=True, help_text="The notification that was the mail.")
+    notification_id = models.UUIDField(null=True, help_text=_("The notification that was the mail."))
     confirmed_at = models.DateTimeField(null=True)
     confirmed_from = models.GenericIPAddressField(null=True)
     confirmed_with = models.CharField(max_length=300, blank=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from notifier.values.push_token import MAX_PLATFORM, MAX_TOKEN
 from tenants.models.accounts import check_timezone
@@ -23,8 +24,8 @@ class Recipient(TenantOwned):
     external_id = models.CharField(max_length=128)
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField(max_length=254, blank=True)
-    phone = models.CharField(max_length=16, blank=True, help_text="E.164, such as +491701234567")
-    locale = models.CharField(max_length=16, blank=True, help_text="BCP 47, such as de-AT")
+    phone = models.CharField(max_length=16, blank=True, help_text=_("E.164, such as +491701234567"))
+    locale = models.CharField(max_length=16, blank=True, help_text=_("BCP 47, such as de-AT"))
     timezone = models.CharField(max_length=64, blank=True, validators=[check_timezone])
     #: of the device that was seen last; `tenants.people.devices` and a trigger keep it
     device_timezone = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
@@ -59,14 +60,14 @@ class Device(TenantOwned):
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
     platform = models.CharField(max_length=MAX_PLATFORM, default="fcm")
     token = models.CharField(max_length=MAX_TOKEN)
-    app = models.CharField(max_length=100, blank=True, help_text="The app of yours that made the token.")
+    app = models.CharField(max_length=100, blank=True, help_text=_("The app of yours that made the token."))
     timezone = models.CharField(
         max_length=64,
         blank=True,
         default="",
         db_default="",
         validators=[check_timezone],
-        help_text="Of the phone, as the app reports it. It counts before the recipient's own time zone.",
+        help_text=_("Of the phone, as the app reports it. It counts before the recipient's own time zone."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(auto_now_add=True)

@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from notifier.channels import channel, channels
 from notifier.channels.names import check_channel_names
@@ -88,11 +89,11 @@ class CategoryAdmin(TenantModelAdmin):
     def has_archive_permission(self, request: HttpRequest) -> bool:
         return may(request, AUTHORS)
 
-    @admin.action(description="Archive: nothing new may use them, opt-outs stay in force", permissions=["archive"])
+    @admin.action(description=_("Archive: nothing new may use them, opt-outs stay in force"), permissions=["archive"])
     def archive(self, request: HttpRequest, queryset: Any) -> None:
         self._set_archived(request, queryset.filter(archived_at=None), True, "archived")
 
-    @admin.action(description="Restore", permissions=["archive"])
+    @admin.action(description=_("Restore"), permissions=["archive"])
     def restore(self, request: HttpRequest, queryset: Any) -> None:
         self._set_archived(request, queryset.exclude(archived_at=None), False, "restored")
 
@@ -176,7 +177,7 @@ class SuppressionAdmin(LargeTableAdmin):
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
         return (self.rows(request).filter(channel__in=sorted(channels()), address=term),)
 
-    @admin.display(description="address")
+    @admin.display(description=_("address"))
     def masked_address(self, row: Suppression) -> str:
         return masked(row.address)
 
@@ -226,6 +227,6 @@ class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
         ids = [recipient_id] if recipient_id else recipient_ids(request, term)
         return rows.filter(address=term), rows.filter(recipient_id__in=ids)
 
-    @admin.display(description="address")
+    @admin.display(description=_("address"))
     def masked_address(self, row: ConsentChange) -> str:
         return masked(row.address)

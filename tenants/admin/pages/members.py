@@ -65,7 +65,7 @@ class MemberForm(TenantForm):
 
 class NewMemberForm(TenantForm):
     username = forms.CharField(max_length=150, help_text=_NEW)
-    email = forms.EmailField(required=False, help_text="For a new login.")
+    email = forms.EmailField(required=False, help_text=_("For a new login."))
     #: set by the page; an operator may add every existing login
     by_operator = False
 
@@ -158,7 +158,7 @@ class MemberAdmin(TenantModelAdmin):
         has_factor = RawSQL("user_id IN (SELECT f.user_id FROM users_with_second_factor() f)", ())
         return super().get_queryset(request).annotate(has_factor=has_factor)
 
-    @admin.display(description="last login")
+    @admin.display(description=_("last login"))
     def last_login(self, member: Member) -> datetime | None:
         return member.user.last_login
 

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
 
 from notifier.channels import channels
 from notifier.errors import InvalidInput
@@ -87,9 +88,9 @@ class DeviceInline(TenantTabularInline):
         *("platform", "masked_token", "app", "timezone", "last_seen_at", "dead_since", "dead_reason"),
     )
     can_add = False
-    verbose_name_plural = "Devices"
+    verbose_name_plural = gettext_lazy("Devices")
 
-    @admin.display(description="token")
+    @admin.display(description=gettext_lazy("token"))
     def masked_token(self, device: Device) -> str:
         return masked(device.token)
 
@@ -181,11 +182,11 @@ class RecipientAdmin(PreferencesPage, LargeTableAdmin):
             pk__in=search_recipients(term, self.listed_tenant(request), list_limits().search_matches)
         )
 
-    @admin.display(description="email")
+    @admin.display(description=gettext_lazy("email"))
     def masked_email(self, recipient: Recipient) -> str:
         return masked(recipient.email)
 
-    @admin.display(description="phone")
+    @admin.display(description=gettext_lazy("phone"))
     def masked_phone(self, recipient: Recipient) -> str:
         return masked(recipient.phone)
 
@@ -207,18 +208,18 @@ class RecipientAdmin(PreferencesPage, LargeTableAdmin):
     def has_block_permission(self, request: HttpRequest) -> bool:
         return may(request, AUTHORS)
 
-    @admin.action(description="Block: send nothing to them", permissions=["block"])
+    @admin.action(description=gettext_lazy("Block: send nothing to them"), permissions=["block"])
     def block(self, request: HttpRequest, queryset: Any) -> None:
         self._set_status(request, queryset, Recipient.State.BLOCKED, "blocked")
 
-    @admin.action(description="Unblock", permissions=["block"])
+    @admin.action(description=gettext_lazy("Unblock"), permissions=["block"])
     def unblock(self, request: HttpRequest, queryset: Any) -> None:
         self._set_status(request, queryset, Recipient.State.ACTIVE, "unblocked")
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return may(request, OWNERS)
 
-    @admin.action(description="Erase: remove the person for good", permissions=["erase"])
+    @admin.action(description=gettext_lazy("Erase: remove the person for good"), permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         rows = queryset.exclude(status=Recipient.State.ERASED)
         return erase(request, [recipient for recipient in rows if may(request, OWNERS, recipient)])
@@ -239,7 +240,7 @@ def _platform_choices() -> list[tuple[str, str]]:
 class PlatformFilter(admin.SimpleListFilter):
     """By the platforms that are known: Django's own filter would scan the table for the distinct values."""
 
-    title = parameter_name = "platform"
+    title = parameter_name = gettext_lazy("platform")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return _platform_choices()
@@ -251,7 +252,7 @@ class PlatformFilter(admin.SimpleListFilter):
 class AppFilter(admin.SimpleListFilter):
     """By the apps of the newest devices: the distinct values of the whole table would be a scan."""
 
-    title = parameter_name = "app"
+    title = parameter_name = gettext_lazy("app")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         newest = visible_rows(Device.objects.all(), request).order_by("-id").values_list("app", flat=True)
@@ -281,7 +282,7 @@ class LifeFilter(admin.SimpleListFilter):
 
 class DeviceForm(TenantForm):
     platform = forms.ChoiceField(choices=_platform_choices)
-    token = forms.CharField(max_length=MAX_SPELLING, help_text="As the platform gave it to the app.")
+    token = forms.CharField(max_length=MAX_SPELLING, help_text=gettext_lazy("As the platform gave it to the app."))
 
     class Meta:
         model = Device
@@ -334,7 +335,7 @@ class DeviceAdmin(LargeTableAdmin):
         by_token = [rows.filter(platform=platform, token=token) for platform, token in spellings(term).items()]
         return *by_token, rows.filter(recipient_id__in=recipient_ids(request, term))
 
-    @admin.display(description="token")
+    @admin.display(description=gettext_lazy("token"))
     def masked_token(self, device: Device) -> str:
         return masked(device.token)
 

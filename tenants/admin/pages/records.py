@@ -38,7 +38,7 @@ class AuditLogAdmin(ReadOnlyLargeTableAdmin):
         # a join, for a single row too: an invisible user is then None instead of an error
         return super().get_queryset(request).select_related("user")
 
-    @admin.display(description="user")
+    @admin.display(description=_("user"))
     def user_name(self, row: AuditLog) -> str:
         """The user's name, or their id if the reader may not see the name: of operators, and of former members."""
         if row.user_id is None:
