@@ -13,6 +13,7 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from tenants.admin.search import people
         from tenants.admin.timeline import sources
+        from tenants.admin.words import translate_models
         from tenants.erasure import register_eraser
         from tenants.imports import jobs
         from tenants.login import login_sessions
@@ -23,6 +24,7 @@ class TenantsConfig(AppConfig):
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
         _show_json_without_styles()
         people.register()
+        translate_models()
         sources.register()
         register_eraser("import_files", jobs.erase_left_out)
         # sent once all migrations have run, those of other apps included
