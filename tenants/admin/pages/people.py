@@ -240,7 +240,8 @@ def _platform_choices() -> list[tuple[str, str]]:
 class PlatformFilter(admin.SimpleListFilter):
     """By the platforms that are known: Django's own filter would scan the table for the distinct values."""
 
-    title: Any = parameter_name = gettext_lazy("platform")
+    title: Any = gettext_lazy("platform")
+    parameter_name = "platform"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return _platform_choices()
@@ -252,7 +253,8 @@ class PlatformFilter(admin.SimpleListFilter):
 class AppFilter(admin.SimpleListFilter):
     """By the apps of the newest devices: the distinct values of the whole table would be a scan."""
 
-    title: Any = parameter_name = gettext_lazy("app")
+    title: Any = gettext_lazy("app")
+    parameter_name = "app"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         newest = visible_rows(Device.objects.all(), request).order_by("-id").values_list("app", flat=True)
