@@ -28,7 +28,7 @@ def operator(site: Site) -> Browser:
 
 
 def shown_password(page: str) -> str:
-    match = re.search(r"<th>password</th><td><code>(.+?)</code>", page)
+    match = re.search(r"<dt>password</dt><dd><code>(.+?)</code>", page)
     assert match, page
     return unescape(match[1])
 
