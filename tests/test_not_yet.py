@@ -41,7 +41,6 @@ def has_dependency(name: str) -> bool:
 
 #: entry -> whether the thing has come
 HAS_COME: dict[str, Callable[[], bool]] = {
-    "Approval of campaigns by a second person": lambda: any("approv" in name for name in fields("campaigns.Campaign")),
     "A DKIM key for each sender": lambda: any("dkim" in name for name in fields("notifier.Sender")),
     "A login by OAuth 2": lambda: any("token" in name for name in SmtpConfig.__dataclass_fields__),
     "A check that an address exists": lambda: in_sources(r"\bVRFY\b"),
@@ -56,6 +55,7 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     "A rate limit for API calls": lambda: "DEFAULT_THROTTLE_CLASSES" in settings.REST_FRAMEWORK,
     "TLS client certificates": lambda: any("cert" in name for name in Request.__dataclass_fields__),
     "A campaign that ends as `failed`": lambda: in_sources(r"move\([^)]*State\.FAILED"),
+    "A filter of dead letters by account": lambda: any("account" in name for name in fields("notifier.DeadLetter")),
 }
 
 

@@ -108,8 +108,9 @@ def test_the_audit_log_names_the_user_of_a_control(site: Site, broker: Broker) -
     assert AuditLog.objects.get(action="campaign.pause").user == site.people.ben
 
 
-def test_nothing_leads_out_of_an_ended_campaign() -> None:
-    assert all(not MOVES[state] for state in (State.FINISHED, State.CANCELLED, State.FAILED))
+def test_only_a_retry_of_what_failed_leads_out_of_an_ended_campaign() -> None:
+    assert all(not MOVES[state] for state in (State.CANCELLED, State.FAILED))
+    assert MOVES[State.FINISHED] == {State.RUNNING}
     assert set(MOVES) == set(State)
 
 
