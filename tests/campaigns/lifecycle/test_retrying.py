@@ -21,8 +21,7 @@ from tests.campaigns.conftest import Site, armed, sent
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def failed(site: Site) -> Campaign:
+def failed_for_good(site: Site) -> Campaign:
     """A finished campaign of four messages, of which one failed for good, one is in doubt and one was refused."""
     campaign = sent(armed(site.draft()))
     finish.finish_if_done(campaign.pk)
@@ -40,6 +39,11 @@ def failed(site: Site) -> Campaign:
     assert campaign.state == Campaign.State.FINISHED
     assert campaign.accounted_at is not None
     return campaign
+
+
+@pytest.fixture
+def failed(site: Site) -> Campaign:
+    return failed_for_good(site)
 
 
 def statuses(campaign: Campaign) -> dict[str, int]:

@@ -22,8 +22,10 @@ from tenants.models import AuditLog, User
 from tests.broker import Broker, broker
 from tests.campaigns.admin.test_pages import ADD, form
 from tests.campaigns.api.conftest import Api, AsWeb, campaign_fields
-from tests.campaigns.conftest import Browser, Site, page
+from tests.campaigns.conftest import Browser, Site, armed, page
 from tests.campaigns.launched import an_armed
+from tests.campaigns.lifecycle.test_retrying import failed_for_good
+from tests.campaigns.variants.conftest import crowd, with_variants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -38,11 +40,17 @@ START = {
     Act.PAUSE: State.RUNNING,
     Act.RESUME: State.PAUSED,
     Act.STOP: State.RUNNING,
+    Act.RETRY: State.FINISHED,
+    Act.CHOOSE_WINNER: State.RUNNING,
 }
 #: what a control needs, for the API; PLANNED is what the admin and the command line take
 TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-BODY: dict[Act, dict[str, Any]] = {Act.PLAN: {"launch_at": TOMORROW.isoformat()}}
+BODY: dict[Act, dict[str, Any]] = {
+    Act.PLAN: {"launch_at": TOMORROW.isoformat()},
+    Act.CHOOSE_WINNER: {"variant": "B"},
+}
 PLANNED = f"{TOMORROW:%Y-%m-%dT%H:%M}"
+OPTIONS = {Act.PLAN: ["--at", f"{PLANNED}Z"], Act.CHOOSE_WINNER: ["--variant", "B"]}
 
 
 @pytest.fixture
@@ -59,10 +67,19 @@ def start(site: Site, control: Control) -> Campaign:
     """A campaign that the control changes."""
     if START[control.act] == State.DRAFT:
         return site.draft()
-    campaign = an_armed(site)
+    if control.act == Act.RETRY:
+        return failed_for_good(site)
+    campaign = _with_variants(site) if control.act == Act.CHOOSE_WINNER else an_armed(site)
     plan = {"launch_at": TOMORROW} if control.act == Act.UNPLAN else {}
     Campaign.objects.filter(pk=campaign.pk).update(state=START[control.act], **plan)
     campaign.refresh_from_db()
+    return campaign
+
+
+def _with_variants(site: Site) -> Campaign:
+    crowd(site, 20)
+    campaign = armed(with_variants(site))
+    Campaign.objects.filter(pk=campaign.pk).update(launched_at=datetime.now(UTC))
     return campaign
 
 
@@ -82,11 +99,11 @@ def test_every_control_has_a_start() -> None:
 
 @pytest.mark.parametrize("control", offered(Surface.API), ids=lambda control: control.act)
 def test_a_control_through_the_api(site: Site, broker: Broker, api: Api, control: Control) -> None:
-    campaign = start(site, control)
+    campaign, before = start(site, control), len(entries())
     status, answer = api("POST", f"/v1/campaigns/{campaign.pk}/{control.act}", BODY.get(control.act))
     assert status == (202 if control.background else 200)
     assert control.background or answer[control.done] is True
-    assert entries() == [(f"campaign.{control.act}", str(campaign.pk), False, True)]
+    assert entries()[before:] == [(f"campaign.{control.act}", str(campaign.pk), False, True)]
 
 
 @pytest.mark.parametrize("control", offered(Surface.ADMIN), ids=lambda control: control.act)
@@ -99,10 +116,10 @@ def test_a_control_through_the_admin(site: Site, broker: Broker, ben: Browser, c
 
 @pytest.mark.parametrize("control", offered(Surface.CLI), ids=lambda control: control.act)
 def test_a_control_through_the_command_line(site: Site, broker: Broker, control: Control) -> None:
-    campaign = start(site, control)
-    when = ["--at", f"{PLANNED}Z"] if control.act == Act.PLAN else []
-    call_command("campaign", str(campaign.pk), str(control.act), *when, stdout=StringIO())
-    assert entries() == [(f"campaign.{control.act}", str(campaign.pk), False, False)]
+    campaign, before = start(site, control), len(entries())
+    options = OPTIONS.get(control.act, [])
+    call_command("campaign", str(campaign.pk), str(control.act), *options, stdout=StringIO())
+    assert entries()[before:] == [(f"campaign.{control.act}", str(campaign.pk), False, False)]
 
 
 def test_arming_at_the_command_line_is_audited(site: Site, broker: Broker) -> None:
