@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Count, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
@@ -84,7 +85,11 @@ def _api_counts(request: HttpRequest, begin: datetime) -> dict[date, int] | None
     """None when counting takes longer than API_COUNT_MS."""
     rows = visible_rows(Notification.objects.filter(pk__gte=id_floor(int(begin.timestamp() * 1000))), request)
     by_day = rows.order_by().values(day=TruncDate("created_at")).annotate(count=Count("pk"))
-    counted = rows_within(API_COUNT_MS, *by_day.query.sql_with_params())
+    try:
+        statement = by_day.query.sql_with_params()
+    except EmptyResultSet:  # a member of no tenant
+        return {}
+    counted = rows_within(API_COUNT_MS, *statement)
     return None if counted is None else dict(counted)
 
 

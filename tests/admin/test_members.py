@@ -101,6 +101,7 @@ def message_for(browser: Browser, site: Site, name: str) -> Any:
     answer = browser.post(url(Member, "add"), member_fields(site, name))
     location = re.sub(r"[\w-]{22}", "…", answer.get("Location", ""))
     page = browser.get(answer.url).content.decode() if answer.status_code == 302 else answer.content.decode()
+    page = re.sub(r"shown-once/[^/]+/", "…", page)
     page = re.sub(r'(<code>)[\w-]{20}(</code>)|value="[\w-]{64}"', "…", page).replace(name, "NAME")
     return answer.status_code, location, page
 
