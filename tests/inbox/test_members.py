@@ -158,7 +158,9 @@ def test_a_removed_or_disabled_member_gets_no_new_token(people: People, dora: Re
     client = logged_in(vera)
     token_of(client, dora)
     Member.objects.filter(user=vera).delete()
-    assert client.get("/inbox/token", {"recipient": "dora"}).status_code == 404
+    # the end of a membership ends the sessions of the user
+    assert client.get("/inbox/token", {"recipient": "dora"}).status_code == 302
+    assert logged_in(vera).get("/inbox/token", {"recipient": "dora"}).status_code == 404
     Member.objects.create(tenant=people.acme, user=vera, role=Member.Role.VIEWER)
     User.objects.filter(pk=vera.pk).update(is_active=False)
     assert client.get("/inbox/token", {"recipient": "dora"}).status_code == 302
