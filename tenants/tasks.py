@@ -38,9 +38,9 @@ def forget_keys() -> int:
 
 @shared_task(name="tenants.forget_sessions")
 def forget_sessions() -> int:
-    """Delete expired sessions."""
-    login_sessions.delete_expired()
-    return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
+    """Delete expired sessions. Returns how many."""
+    ended = login_sessions.delete_expired()
+    return ended + int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
 
 
 @shared_task(name="tenants.forget_failed_logins")

@@ -93,6 +93,10 @@ document.addEventListener("formset:added", (event) => {
   improve(event.target);
   nameChoices();
 });
+// select2 makes its boxes when jQuery is ready, which may be before or after the page is loaded
+if (document.querySelector(".admin-autocomplete")) {
+  new MutationObserver(nameChoices).observe(document.body, { childList: true, subtree: true });
+}
 addEventListener("load", nameChoices);
 document.addEventListener("focusin", ({ target }) => {
   if (target.matches(".select2-search__field")) target.setAttribute("aria-label", document.body.dataset.textSearch);
