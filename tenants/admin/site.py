@@ -26,7 +26,7 @@ from tenants.admin.entry.login import FirstStage
 from tenants.admin.entry.setup import setup_page
 from tenants.admin.hardening import answer_database_errors, refuse_null_characters
 from tenants.admin.home import load_cards
-from tenants.admin.navigation import GROUPS, group_of, navigation, rank_of
+from tenants.admin.navigation import navigation
 from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.search.page import find_view
 from tenants.admin.shown_once import one_time_page
@@ -161,23 +161,10 @@ class NotifierAdminSite(AdminSite):
             "languages": settings.LANGUAGES,
         }
 
-    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Pages by task instead of by Python package; the pages of one package when `app_label` names it."""
-        apps = super().get_app_list(request, app_label)
-        if app_label:
-            return apps
-        groups: dict[str, list[Any]] = {name: [] for name in GROUPS}
-        for page in (page for app in apps for page in app["models"]):
-            groups.setdefault(group_of(self._registry[page["model"]]), []).append(page)
-        return [_group(name, self._sorted(pages)) for name, pages in groups.items() if pages]
-
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The home page: its cards, and the user's latest changes from the audit log."""
         latest = AuditLog.objects.filter(user_id=request.user.pk or 0).order_by("-id")[:10]
         return super().index(request, {**(extra_context or {}), "latest": latest, "cards": load_cards(request)})
-
-    def _sorted(self, pages: list[Any]) -> list[Any]:
-        return sorted(pages, key=lambda page: (rank_of(self._registry[page["model"]]), page["name"]))
 
 
 def _oidc(name: str) -> Any:
@@ -190,12 +177,6 @@ def _oidc(name: str) -> Any:
         return answer
 
     return view
-
-
-def _group(name: str, pages: list[Any]) -> dict[str, Any]:
-    label = name.lower().replace(" ", "-")
-    url = f"{reverse('admin:index')}#{label}"
-    return {"name": name, "app_label": label, "app_url": url, "has_module_perms": True, "models": pages}
 
 
 def enter_scope(request: HttpRequest) -> None:
