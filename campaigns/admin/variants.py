@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.admin.variants_plot import rates_plot
-from campaigns.audience import count_recipients
+from campaigns.audience import people_of
 from campaigns.edit.variants import KEYS, LEAST, put_variants, remove_variants
 from campaigns.lifecycle.winner import choose_winner
 from campaigns.models import Campaign, CampaignVariant, Choice, Experiment, Metric, Otherwise
@@ -209,7 +209,7 @@ def expected_sizes(campaign: Campaign, experiment: Experiment) -> dict[str, Any]
     """About how many people each part has, and which difference they can show; None without an audience."""
     if campaign.audience is None:
         return None
-    people = campaign.audience_size or count_recipients(campaign.audience) or 0
+    people = campaign.audience_size or people_of(campaign.audience).people or 0
     variants = list(CampaignVariant.objects.filter(campaign=campaign))
     total = sum(each.weight for each in variants)
     tested = people * experiment.test_percent // 100
