@@ -77,7 +77,7 @@ def start(site: Site, control: Control) -> Campaign:
 
 
 def _with_variants(site: Site) -> Campaign:
-    crowd(site, 20)
+    crowd(site, 60)
     campaign = armed(with_variants(site))
     Campaign.objects.filter(pk=campaign.pk).update(launched_at=datetime.now(UTC))
     return campaign

@@ -25,6 +25,7 @@ from tests.transport.test_client import (  # noqa: F401  # collected here a seco
     test_nothing_has_begun_when_the_certificate_is_not_trusted,
     test_refused_streams_are_answered_and_not_repeated,
     test_the_total_timeout_holds_and_leaves_the_request_in_doubt,
+    untouched,
 )
 
 OTHER = "h2" if os.environ.get("NOTIFIER_TRANSPORT") == "curl" else "curl"
