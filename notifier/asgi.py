@@ -19,13 +19,20 @@ refuse_insecure_boot()
 # these modules import models, which need the app registry that setup fills
 from campaigns.live.consumers import CampaignConsumer  # noqa: E402
 from inbox.live.consumers import InboxConsumer  # noqa: E402
+from notifier.api.direct.application import BULK_THREADS, DirectNotifications  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
+#: of the process's database connections, those of the threads that store notifications
+DIRECT_THREADS = max(BULK_THREADS + 1, settings.WEB_DATABASE_POOL * 2 // 5)
+
 application = ProtocolTypeRouter(
     {
-        "http": DirectReceipts(CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL))),
+        "http": DirectNotifications(
+            DirectReceipts(CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL - DIRECT_THREADS))),
+            DIRECT_THREADS - BULK_THREADS,
+        ),
         "websocket": URLRouter(
             [
                 # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored

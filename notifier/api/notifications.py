@@ -9,34 +9,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifier.api import shapes
 from notifier.api.framework import schema
-from notifier.api.framework.authentication import ApiCaller
-from notifier.api.framework.errors import Problem, problem_of
 from notifier.api.framework.pagination import page
-from notifier.api.framework.views import TenantView, read
+from notifier.api.framework.views import TenantView
+from notifier.api.notification_bodies import accepted_answer, bulk_answer, read_item, read_items, read_request
 from notifier.channels import channels
-from notifier.delivery import Accepted, accept
-from notifier.delivery.content.attachments.listing import MAX_BODY, read_list
+from notifier.delivery import accept
+from notifier.delivery.content.attachments.listing import MAX_BODY
 from notifier.delivery.ledger.history import Step, load_histories, not_before
-from notifier.delivery.routes.read_route import read_route
 from notifier.delivery.routes.show import show_steps
-from notifier.errors import InvalidInput, NotifierError
+from notifier.errors import NotifierError
 from notifier.models import Delivery, Notification
 from notifier.values.trim import trimmed
-from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.routes import Route
 from notifier.vocabulary.status import Status
 from tenants.access import get_owned
 from tenants.models import Recipient, Tenant
 
 TAGS = ["notifications"]
-MAX_ITEMS = 1000
 _SEND: dict[str, Any] = {"recipient": "ana-7", "template": "order-shipped", "data": {"order": "4711"}}
 EXAMPLES = [
     OpenApiExample("At once, on every channel of the template", _SEND, request_only=True),
@@ -62,6 +56,8 @@ BULK_EXAMPLES = [
 
 
 class NotificationsView(TenantView):
+    """`notifier.api.direct` answers most POSTs without this view."""
+
     scope = "send"
     max_body = MAX_BODY
 
@@ -77,11 +73,10 @@ class NotificationsView(TenantView):
     def post(self, request: Request) -> Response:
         """The message of each channel is sent by itself; read its state under `id`. Messages of a test key stay in the
         sandbox."""
-        send_request = _request(request.data, self.caller)
-        outcome = accept(self.tenant_id, [send_request])[0]
+        outcome = accept(self.tenant_id, [read_request(request.data, self.caller)])[0]
         if isinstance(outcome, NotifierError):
             raise outcome
-        return Response(_accepted(outcome), status=202)
+        return Response(accepted_answer(outcome), status=202)
 
     @schema.get_list(
         "List notifications, newest first",
@@ -115,12 +110,10 @@ class NotificationsBulkView(TenantView):
     def post(self, request: Request) -> Response:
         """Each item is accepted or refused by itself. 202: all items were accepted; 207: see the `status` of each
         item."""
-        attempts = [_attempt(item, self.caller) for item in _items(request.data)]
-        outcomes = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
-        items = [_outcome(i, next(outcomes) if isinstance(a, SendRequest) else a) for i, a in enumerate(attempts)]
-        accepted = sum(item["status"] == 202 for item in items)
-        status = 202 if accepted == len(items) else 207
-        return Response({"accepted": accepted, "refused": len(items) - accepted, "items": items}, status=status)
+        attempts = [read_item(item, self.caller) for item in read_items(request.data)]
+        accepted = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
+        status, content = bulk_answer([next(accepted) if isinstance(a, SendRequest) else a for a in attempts])
+        return Response(content, status=status)
 
 
 class NotificationView(TenantView):
@@ -142,61 +135,6 @@ def show_one(notification: Notification) -> dict[str, Any]:
     """A notification with its deliveries and their histories."""
     (_, deliveries), = with_deliveries([notification])  # fmt: skip
     return _shown(notification, deliveries, load_histories(deliveries))
-
-
-def _request(raw: Any, caller: ApiCaller) -> SendRequest:
-    values = shapes.validated_quickly(raw) or read(shapes.NotificationInput, raw)
-    if "channels" in values:
-        values["channels"] = tuple(values["channels"])
-    if "route" in values:
-        values["route"] = _route(values)
-    if "attachments" in values:
-        listed = read_list(values["attachments"], caller.tenant_id, "attachments")
-        values |= {"attachments": tuple(listed.entries), "files": tuple(listed.files)}
-    if "digest" in values:
-        values["digest"] = DigestRequest(**values["digest"])
-    return SendRequest(**values, mode=caller.mode)
-
-
-def _route(values: Mapping[str, Any]) -> Route:
-    route = read_route([] if values["route"] is None else values["route"])
-    if route and "channels" in values:
-        raise InvalidInput("Not beside route, whose steps name the channels.", field="channels", code="two_ways")
-    return route
-
-
-def _items(raw: Any) -> list[Any]:
-    items = raw.get("items") if isinstance(raw, dict) else None
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        raise InvalidInput(f"Must be a list of 1 to {MAX_ITEMS} notifications.", field="items")
-    if unknown := set(raw) - {"items"}:
-        raise InvalidInput("Unknown field; known: items.", field=min(unknown)[:100], code="unknown_field")
-    return items
-
-
-def _attempt(item: Any, caller: ApiCaller) -> SendRequest | Problem:
-    try:
-        return _request(item, caller)
-    except (NotifierError, APIException) as error:
-        return problem_of(error)
-
-
-def _outcome(index: int, outcome: Accepted | NotifierError | Problem) -> dict[str, Any]:
-    if isinstance(outcome, Accepted):
-        return {"index": index, "status": 202, **_accepted(outcome)}
-    problem = problem_of(outcome) if isinstance(outcome, NotifierError) else outcome
-    return {"index": index, "status": problem.status, "problem": problem.document()}
-
-
-def _accepted(outcome: Accepted) -> dict[str, Any]:
-    deliveries = [
-        {"id": d.id, "channel": d.channel, "status": d.status.label}
-        | ({"step": d.step} if d.step else {})
-        | ({"reason": d.reason} if d.reason else {})
-        | ({"segments": d.segments} if d.segments else {})
-        for d in outcome.deliveries
-    ]
-    return {"id": outcome.notification_id, "deliveries": deliveries}
 
 
 def _notifications(tenant_id: uuid.UUID) -> Any:

@@ -58,9 +58,9 @@ def claim(request: Request, tenant_id: uuid.UUID, mode: Mode, endpoint: str) -> 
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
-    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+    if not is_valid(key):
         raise InvalidInput(f"{HEADER} is 1 to {MAX_KEY} printable ASCII characters.", field=HEADER)
-    claim_id, digest = new_id(), _digest(request)
+    claim_id, digest = new_id(), digest_of(str(request.method), request.path_info, request.data)
     identity = {"tenant_id": tenant_id, "mode": mode.value, "endpoint": endpoint[:100], "key": key}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [claim_id, *identity.values(), digest])
@@ -78,7 +78,12 @@ def _replay(kept: IdempotencyKey | None, digest: bytes) -> None:
     raise Replayed(Response(json.loads(kept.response), status=kept.status, headers={REPLAYED: "true"}))
 
 
-def _digest(request: Request) -> bytes:
+def is_valid(key: str) -> bool:
+    """Whether the header's value can be a key."""
+    return 0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()
+
+
+def digest_of(method: str, path: str, document: Any) -> bytes:
     """A digest of the path and of the parsed body: spaces and the order of names do not matter."""
-    content: Any = [request.method, request.path_info, request.data]
+    content: Any = [method, path, document]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()

@@ -1,0 +1,131 @@
+"""The ASGI application that answers POST /v1/notifications and /v1/notifications/bulk.
+
+It passes on what it does not answer itself: other addresses and methods, a query, compressed bodies and bodies without
+a length, unknown keys, and keys without the scope. A bulk body is large, so it is read only after its key was found.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import structlog
+from django.conf import settings
+from rest_framework.exceptions import AuthenticationFailed
+
+from notifier.api.direct.known_keys import KnownKeys
+from notifier.api.direct.requests import ENDPOINTS, Endpoint, Request
+from notifier.api.direct.storing import SCOPE, store
+from notifier.api.framework import idempotency
+from notifier.api.framework.authentication import ApiCaller, digest_of
+from notifier.api.framework.body import MAX_BODY
+from notifier.api.framework.errors import problem_of
+from notifier.vocabulary.ids import new_id
+from notifier.web.bodies import Receive, Scope
+from notifier.web.direct import (
+    Answer,
+    Application,
+    Headers,
+    Send,
+    busy,
+    is_our_host,
+    is_plain,
+    is_secure,
+    read_and_answer,
+    refusal,
+)
+from notifier.web.group_commit import Busy, GroupCommit, GroupLimits
+
+log = structlog.get_logger("notifier")
+
+#: threads for bulk requests: two, so that a tenant's slow templates do not hold up another tenant; not more, because
+#: each thread that makes Python work delays the single notifications of all tenants
+BULK_THREADS = 2
+_JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+
+
+class DirectNotifications:
+    """Wraps the application that answers everything else. `threads`: for single notifications, each with a database
+    connection."""
+
+    def __init__(self, application: Application, threads: int) -> None:
+        self._application, self._keys = application, KnownKeys()
+        self._groups = {
+            Endpoint.SINGLE: GroupCommit("notifications", store, GroupLimits(threads=threads)),
+            Endpoint.BULK: GroupCommit("bulk", store, GroupLimits(threads=BULK_THREADS, calls=1)),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = ENDPOINTS.get(scope.get("raw_path") or b"")
+        if endpoint is None or scope.get("query_string") or not is_plain(scope, MAX_BODY):
+            await self._application(scope, receive, send)
+            return
+        began, headers = time.perf_counter(), dict(scope["headers"])
+        request = _request(endpoint, headers)
+        caller = await self._caller(request) if request else None
+        if request is None or caller is None or not caller.may(SCOPE):
+            await self._application(scope, receive, send)
+            return
+        answer = await read_and_answer(
+            (receive, send),
+            MAX_BODY,
+            lambda body: self._answer(caller, replace(request, body=body)),
+            _headers(scope, headers, request),
+        )
+        if answer is not None:
+            _log(caller, request, answer.status, began)
+
+    async def _caller(self, request: Request) -> ApiCaller | None:
+        """The caller; None also when the database is away, which the view tells the client."""
+        try:
+            return await self._keys.caller(request.key_digest)
+        except Exception as error:
+            log.warning("key not loaded", action="api error", error=type(error).__name__)
+            return None
+
+    async def _answer(self, caller: ApiCaller, request: Request) -> Answer:
+        try:
+            return await self._groups[request.endpoint].submit(caller.tenant_id, request, len(request.body))
+        except Busy:
+            return refusal(busy("requests"), request.endpoint.path)
+        except Exception as error:
+            log.exception("unexpected error", action="api error")
+            return refusal(problem_of(error), request.endpoint.path)
+
+
+def _request(endpoint: Endpoint, headers: dict[bytes, bytes]) -> Request | None:
+    """The request without its body; None when the view must answer it."""
+    key = headers.get(b"idempotency-key")
+    if headers.get(b"content-type", b"").lower() not in _JSON or not is_our_host(headers.get(b"host", b"")):
+        return None
+    if key is not None and not idempotency.is_valid(key.decode("latin-1")):
+        return None
+    try:
+        digest = digest_of(headers.get(b"authorization", b"").decode("latin-1"))
+    except AuthenticationFailed:
+        return None
+    return Request(endpoint, digest, key.decode() if key else None, new_id().hex)
+
+
+def _headers(scope: Scope, headers: dict[bytes, bytes], request: Request) -> Headers:
+    own: Headers = ((b"x-request-id", request.request_id.encode()), (b"x-content-type-options", b"nosniff"))
+    if settings.SECURE_HSTS_SECONDS and is_secure(scope, headers):
+        return (*own, (b"strict-transport-security", _HSTS % settings.SECURE_HSTS_SECONDS))
+    return own
+
+
+_HSTS = b"max-age=%d; includeSubDomains; preload"
+
+
+def _log(caller: ApiCaller, request: Request, status: int, began: float) -> None:
+    log.info(
+        "request",
+        action="request",
+        method="POST",
+        path=request.endpoint.path,
+        status=status,
+        ms=round((time.perf_counter() - began) * 1000, 1),
+        request_id=request.request_id,
+        tenant_id=str(caller.tenant_id),
+        key_id=str(caller.key_id),
+    )

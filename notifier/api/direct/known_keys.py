@@ -1,0 +1,47 @@
+"""Whose API key a request carries, before its body is read and before its group is chosen.
+
+A key is remembered for a minute: its tenant, mode and scopes say to which group a request belongs, and that its body
+may be read. Whether the request is accepted, the transaction of its group asks the database again, so a key that was
+revoked a moment ago accepts nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from notifier.api.framework.authentication import ApiCaller, load_callers
+from notifier.web.group_commit import GroupCommit, GroupLimits
+
+#: seconds for which a key is remembered
+SECONDS = 60.0
+#: keys that are remembered; beyond it all are forgotten
+MOST = 10_000
+
+
+class KnownKeys:
+    """One for each process."""
+
+    def __init__(self) -> None:
+        self._callers: dict[bytes, tuple[ApiCaller, float]] = {}
+        self._commit = GroupCommit[bytes, ApiCaller | None]("keys", _load, GroupLimits(threads=1, calls=1))
+
+    async def caller(self, digest: bytes) -> ApiCaller | None:
+        """The caller; None for an unknown key. Raises Busy, and the errors of a database that is away."""
+        caller, until = self._callers.get(digest, (None, 0.0))
+        if caller is not None and time.monotonic() < until:
+            return caller
+        caller = await self._commit.submit(digest, digest, len(digest))
+        if caller is not None:
+            if len(self._callers) >= MOST:
+                self._callers.clear()
+            self._callers[digest] = (caller, time.monotonic() + SECONDS)
+        return caller
+
+
+def _load(digests: Sequence[bytes]) -> list[ApiCaller | None]:
+    with transaction.atomic():
+        callers = load_callers(digests)
+    return [callers.get(digest) for digest in digests]
