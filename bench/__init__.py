@@ -10,9 +10,10 @@ site.py        the stack, pointed at a sink                 tenants.py  a tenant
 sinks/         the sinks, and their counts of requests      meter.py    CPU and memory of the stack's processes
 campaign.py    one campaign, armed, sent and counted        latency.py  GO to the first request, stop to the last
 ceiling.py     h2load: how much a sink can take             peers/      other clients, each in its own process
-uniqueness.py  a campaign to our own sandbox                api.py      single notifications, and bulk requests
-mail.py        campaigns by email, and their peers
+uniqueness.py  a campaign to our own sandbox                mail.py     campaigns by email, and their peers
+api/           single notifications, bulk, two tenants      load/       the load generator, a process of its own
 platforms.py   campaigns through APNs and Web Push, beside FCM
 record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
 report.py      latest.json, the tables of README.md         plot.py     the picture
+markdown.py    tables and figures in Markdown
 """

@@ -1,4 +1,5 @@
-"""Options of a run, from the environment: BENCH_N, BENCH_SHORT, BENCH_SINKS, BENCH_PARTS, BENCH_RESULTS, BENCH_KEEP."""
+"""Options of a run, from the environment: BENCH_N, BENCH_SHORT, BENCH_SINKS, BENCH_PARTS, BENCH_PEERS, BENCH_PROFILE,
+BENCH_RESULTS, BENCH_KEEP."""
 
 from __future__ import annotations
 
@@ -6,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "apns", "webpush", "email")
+PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "fairness", "apns", "webpush", "email")
 SINKS = ("nginx", "nghttpd", "caddy")
+PEERS = (
+    *("pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "notifier_curl", "notifier_h2"),
+    *("node_firebase_admin", "smtp-source", "django", "listmonk", "go"),
+)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -18,6 +23,8 @@ class Options:
     sizes: tuple[int, ...] = (30_000, 100_000, 300_000, 1_000_000)
     parts: tuple[str, ...] = PARTS
     sinks: tuple[str, ...] = ()  #: empty: those that are installed
+    peers: tuple[str, ...] = PEERS
+    profile: bool = False  #: also CPU by process and thread, for each part
     short: bool = False
     results: Path = RESULTS
     keep: bool = False  #: keep the stack's folder with its logs and database
@@ -37,7 +44,7 @@ class Options:
     @property
     def latency_size(self) -> int:
         """Large enough that the campaign still runs when it is stopped."""
-        return 10_000 if self.short else self.largest
+        return 10_000 if self.short else min(self.largest, 1_000_000)
 
     @property
     def unique_size(self) -> int:
@@ -66,8 +73,31 @@ class Options:
         return 1 if self.short else 15
 
     @property
+    def api_steps(self) -> tuple[int, ...]:
+        """Single notifications a second, until a step queues."""
+        return (50,) if self.short else (100, 200, 400, 600, 800, 1_000)
+
+    @property
+    def step_seconds(self) -> int:
+        return 1 if self.short else 5
+
+    @property
+    def single_recipients(self) -> int:
+        """Of the tenant that sends single notifications through APNs."""
+        return 100 if self.short else 10_000
+
+    @property
     def bulk_recipients(self) -> int:
         return min(self.largest, 100_000)
+
+    @property
+    def fairness_seconds(self) -> int:
+        return 1 if self.short else 15
+
+    @property
+    def fairness_size(self) -> int:
+        """Recipients of the campaign beside which another tenant sends."""
+        return min(self.largest, 1_000_000)
 
 
 class BadOption(Exception):
@@ -82,7 +112,9 @@ def parse_options(environ: Mapping[str, str]) -> Options:
         sizes=_parse_sizes(environ.get("BENCH_N", "")) or default,
         parts=_choices("BENCH_PARTS", environ, PARTS) or PARTS,
         sinks=_choices("BENCH_SINKS", environ, SINKS),
+        peers=_choices("BENCH_PEERS", environ, PEERS) or PEERS,
         short=short,
+        profile=environ.get("BENCH_PROFILE", "") not in ("", "0"),
         results=Path(environ.get("BENCH_RESULTS") or RESULTS).resolve(),
         keep=environ.get("BENCH_KEEP", "") not in ("", "0"),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.api import tables as small_things
+from bench.markdown import table as _table
 from bench.targets import Target
 
 README = Path(__file__).parent / "README.md"
@@ -43,9 +45,12 @@ def tables(figures: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[st
     for problem in figures["problems"]:
         yield f"\n**FAILED: {problem}**"
     yield from _targets(targets)
-    yield from _campaigns(figures["sinks"])
-    yield from _parts(figures["sinks"])
-    yield from _peers(figures["peers"], list(figures["sinks"]))
+    if any(sink["e2e"] for sink in figures["sinks"].values()):
+        yield from _campaigns(figures["sinks"])
+        yield from _parts(figures["sinks"])
+    yield from small_things.tables(figures)
+    if figures["peers"]:
+        yield from _peers(figures["peers"], list(figures["sinks"]))
     if platforms := {name: figures[name] for name in ("apns", "webpush") if figures[name]}:
         yield from _platforms(platforms)
     if figures["email"]:
@@ -140,10 +145,3 @@ def _email(email: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield from _table(("client", "messages/s", "CPU µs", "worker MB"), rows)
     yield f"\nServers: {', '.join(email['sinks'].values())}. Peers send plain."
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" * len(heads)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

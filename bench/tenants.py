@@ -38,6 +38,10 @@ TEMPLATES = {
         "category": "order-updates",
         "content": {"push": {"en": {"title": "On its way", "body": "Order {{ order }} left our warehouse."}}},
     },
+    "one-time-code": {
+        "category": "security",
+        "content": {"push": {"en": {"title": "Your code", "body": "Your code is {{ order }}."}}},
+    },
 }
 
 WEB_PUSH_HOST, WEB_PUSH_PATH = "updates.push.services.mozilla.com", "/wpush/v2/bench"

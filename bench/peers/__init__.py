@@ -45,8 +45,8 @@ PEERS = (
 )
 
 
-def run(sink: Sink, messages: int, skipped: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """peer -> {"per_s": messages a second, or None; "reason": why there is none}."""
+def run(sink: Sink, messages: int, chosen: Collection[str], skipped: Collection[str]) -> dict[str, dict[str, Any]]:
+    """peer -> {"per_s": messages a second, or None; "reason": why there is none}. The `skipped` peers do not run."""
     sample = sink.folder / "message.json"
     sample.write_text(json.dumps(ceiling.fcm_message(sink.address.origin)))
     return {
@@ -54,6 +54,7 @@ def run(sink: Sink, messages: int, skipped: Collection[str] = ()) -> dict[str, d
         if peer.name in skipped
         else _run_peer(peer, sink, sample, int(messages * peer.share))
         for peer in PEERS
+        if peer.name in chosen
     }
 
 

@@ -1,4 +1,5 @@
-"""nginx, one worker: it counts (`stub_status`), and can log when each message came."""
+"""nginx, one worker: it counts (`stub_status`), and can log when each message came; of messages through APNs also which
+one it was."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; log_format seen '$msec $request_time';
+  access_log off; log_format seen '$msec $request_time'; log_format apns '$msec $request_time $http_apns_id';
   keepalive_requests 1000000000; keepalive_timeout 1h; client_header_timeout 1h; default_type application/json;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
@@ -23,7 +24,7 @@ http {{
     listen 127.0.0.1:{port} ssl http2;
     ssl_certificate {certificates}/server.pem; ssl_certificate_key {certificates}/server.key;
     location = {send} {{ {log} return 200 '{accepted}'; }}
-    location /3/device/ {{ return 200; }}
+    location /3/device/ {{ {apns_log} return 200; }}
     location /webpush/ {{ return 201; }}
     location = /token {{ access_log {folder}/tokens.log seen; return 200 '{grant}'; }}
   }}
@@ -35,13 +36,14 @@ FLUSH = 1.0
 
 
 class Nginx(Sink):
-    """`timed`: nginx logs the time of each message, which costs nginx some microseconds a message."""
+    """`timed`: nginx logs the time of each message to FCM, which costs nginx some microseconds a message. `names_apns`:
+    nginx logs the time of each message to APNs, and its `apns-id`, which is the id of the delivery."""
 
     name = "nginx"
 
-    def __init__(self, address: SinkAddress, *, timed: bool = False) -> None:
+    def __init__(self, address: SinkAddress, *, timed: bool = False, names_apns: bool = False) -> None:
         super().__init__(address)
-        self._timed = timed
+        self._timed, self._names_apns = timed, names_apns
         self._status = free_port()
         self._status_requests = 0
 
@@ -55,13 +57,15 @@ class Nginx(Sink):
 
     def command(self) -> list[str]:
         log = f"access_log {self.folder}/seen.log seen buffer=256k flush={FLUSH:g}s;" if self._timed else ""
-        for name in ("seen.log", "tokens.log"):
+        apns_log = f"access_log {self.folder}/apns.log apns buffer=64k flush={FLUSH:g}s;" if self._names_apns else ""
+        for name in ("seen.log", "tokens.log", "apns.log"):
             (self.folder / name).unlink(missing_ok=True)
         config = self.folder / "nginx.conf"
         config.write_text(
             CONFIG.format(
                 folder=self.folder, certificates=self.address.certificates, port=self.address.port, status=self._status,
                 send=SEND_PATH, accepted=FCM_ACCEPTED, grant=TOKEN_GRANT, log=log,
+                apns_log=apns_log,
             )
         )  # fmt: skip
         return [self.program() or "nginx", "-p", str(self.folder), "-c", str(config)]
@@ -86,3 +90,12 @@ class Nginx(Sink):
         time.sleep(2 * FLUSH)
         lines = (self.folder / "seen.log").read_text().splitlines()[skip:]
         return sorted(float(ended) - float(took) for ended, took in map(str.split, takewhile(bool, lines)))
+
+    def arrived(self) -> dict[str, float]:
+        """id of the delivery -> Unix time at which its message to APNs began to arrive; up to `FLUSH` seconds late. A
+        message that arrived twice keeps its first time."""
+        arrived: dict[str, float] = {}
+        for line in (self.folder / "apns.log").read_text().splitlines(keepends=True):
+            ended, took, delivery = line.split(" ") if line.endswith("\n") else ("0", "0", "-\n")
+            arrived.setdefault(delivery.rstrip("\n"), float(ended) - float(took))
+        return arrived

@@ -41,6 +41,11 @@ class Sandbox(Sink):
         report: dict[str, Any] = self._client().get(f"/_report{query}")
         return report
 
+    def arrived(self) -> dict[str, float]:
+        """id of the delivery -> Unix time of its arrival."""
+        report = self.report(detail=100_000)
+        return {m["delivery"]: report["first_at"] + m["offset_ms"] / 1000 for m in report["messages"]}
+
     def reset(self) -> None:
         self._client().post("/_reset")
 

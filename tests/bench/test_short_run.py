@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,16 @@ def test_a_campaign_by_email_is_measured_beside_other_clients(latest: dict[str, 
     assert email["peers"].keys() == {"smtp-source", "django", "listmonk"}
     assert all(figures["per_s"] or figures["reason"] for figures in email["peers"].values())
     assert (Stunnel.program() is not None) == ("tls" in email["campaigns"])
+
+
+def test_single_notifications_are_measured_by_rate_and_beside_another_tenants_load(latest: dict[str, Any]) -> None:
+    if "nginx" not in latest["sinks"]:
+        pytest.skip("no nginx (apt-get install nginx-light)")
+    assert latest["api"]["steps"][0]["achieved_per_s"] > 0
+    for load in ("alone", "beside_bulk", "beside_campaign"):
+        assert latest["fairness"][load].keys() >= {"p50_ms", "answer_p50_ms", "critical"}
+    if shutil.which("go"):
+        assert latest["floor"]["steps"][0]["answer_p50_ms"] > 0
 
 
 def test_the_other_figures_are_there(latest: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from bench.targets import Target, targets
 
 def campaign(**figures: Any) -> dict[str, Any]:
     usual = {"per_s": 60_000.0, "ratio": 0.7, "seconds": 5.0, "cpu_us_per_message": 12.0, "arm_peak_rss_mb": 100.0}
+    usual["expansion_cpu_us_per_message"] = 50.0
     return {**usual, "expansion_s": 3.0, **figures}
 
 
@@ -19,7 +20,14 @@ def figures(**sinks: dict[str, Any]) -> dict[str, Any]:
         "arm_per_s": 31_000.0,
         "go_first_ms": 90.0,
         "stop_last_ms": 0.0,
-        "api": {"p50_ms": 20.0, "p99_ms": 101.0, "bulk_per_s": None},
+        "api": {
+            "p50_ms": 20.0,
+            "p99_ms": 81.0,
+            "bulk_per_s": None,
+            "cpu_us": 6_100.0,
+            "cpu_us_by_part": {"web": 2_500.0},
+        },
+        "fairness": None,
         "apns": None,
         "webpush": None,
         "email": None,
@@ -38,9 +46,12 @@ def test_a_target_without_a_measurement_is_neither_met_nor_missed() -> None:
 
 def test_a_value_equal_to_its_bound_meets_the_target() -> None:
     by_name = judged(figures())
-    assert by_name["one API notification to the provider, p50 ms"].met is True
+    assert by_name["one notification at 100/s to the provider, p50 ms"].met is True
     assert by_name["the same, p99 ms"].met is False
     assert by_name["stop to the last request, ms"].met is True
+    assert by_name["one notification at 100/s, CPU of all processes, ms"].measured == "6.1"
+    assert by_name["one notification at 100/s, CPU of all processes, ms"].met is False
+    assert by_name["the same, web processes, ms"].met is True
 
 
 def test_the_worst_of_the_large_campaigns_counts_and_small_ones_do_not() -> None:
@@ -67,6 +78,21 @@ def test_the_cost_may_vary_by_15_percent_around_its_middle() -> None:
     assert judged(figures(nginx=flat))["nginx: cost per message over the sizes, ± %"].met is True
     steep = {"30000": campaign(cpu_us_per_message=12.0), "300000": campaign(cpu_us_per_message=8.5)}
     assert judged(figures(nginx=steep))["nginx: cost per message over the sizes, ± %"].met is False
+
+
+def test_the_rows_of_the_ledger_belong_to_the_cost_of_a_message() -> None:
+    runs = {"30000": campaign(), "4000000": campaign(expansion_cpu_us_per_message=77.0)}
+    by_name = judged(figures(nghttpd=runs))
+    assert by_name["nghttpd: cost per message over the sizes, ± %"].met is True
+    assert by_name["nghttpd: the same, ledger rows included, ± %"].met is False
+
+
+def test_a_neighbour_may_wait_twice_as_long_and_a_code_one_second() -> None:
+    beside = {"times_beside_bulk": {"answer_p50_ms": 2.1}, "beside_campaign": {"critical": {"p95_ms": 999.0}}}
+    by_name = judged({**figures(), "fairness": beside})
+    assert by_name["accept p50 beside another tenant's bulk, times alone"].met is False
+    assert by_name["critical notification to the provider beside another tenant's campaign, p95 ms"].met is True
+    assert by_name["critical notification to the provider beside another tenant's bulk, p95 ms"].met is None
 
 
 def test_mail_is_compared_with_the_other_clients_of_the_same_run() -> None:

@@ -1,0 +1,36 @@
+"""100 single notifications a second, in an open loop, to the sandbox, which knows when each message arrived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.api.arrivals import failed, load_spec, missing, wait_arrivals
+from bench.load.process import Load
+from bench.load.result import summary
+from bench.meter import Meter
+from bench.sinks import Sandbox
+from bench.site import BenchSite
+from bench.tenants import BenchTenant
+
+PER_S = 100
+
+
+def measure_single(
+    site: BenchSite, tenant: BenchTenant, sink: Sandbox, seconds: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Milliseconds from a request to its answer, and to the arrival of its message; the CPU of a notification."""
+    sink.reset()
+    with Load(load_spec(tenant, per_s=PER_S, count=PER_S // 2)) as warm:
+        warm.wait()
+    with Meter(site.pids_by_part) as meter:
+        with Load(load_spec(tenant, per_s=PER_S, count=PER_S * seconds, first=PER_S // 2)) as load:
+            result = load.wait()
+            arrived = wait_arrivals(sink.arrived, result.begun_at)
+    figures = {
+        **summary(result, arrived),
+        "notifications": len(result.ids),
+        "cpu_us": round(meter.per_message(len(result.ids)), 1),
+        "cpu_us_by_part": meter.parts_per_message(len(result.ids)),
+        "bench_cpu_us": round(result.cpu_seconds * 1e6 / len(result.ids), 1),
+    }
+    return figures, failed("api", result) + missing("api", result, arrived)
