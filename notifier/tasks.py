@@ -26,6 +26,8 @@ from notifier.delivery.sweep import sweep
 from notifier.delivery.wakeup import listener, signal
 from notifier.models import ProviderAccount
 from notifier.models.partitions import make_ahead
+from notifier.vocabulary.load import Work
+from tenants.load_shedding import may_run
 
 log = structlog.get_logger("notifier.tasks")
 
@@ -101,6 +103,8 @@ def reset() -> None:
 def deliver_queue(queue: str) -> None:
     """Send what is due on a channel, in the lanes of this queue. The workers of a bulk queue also send campaigns, so
     the task ends when there is nothing to send."""
+    if is_bulk(queue) and not may_run(Work.MARKETING):
+        return
     wakeups = listener.NullListener() if is_bulk(queue) else listener.WakeupListener(queue)
     if deliver(*channel_and_lanes(queue), wakeups):
         notify_queue(queue)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
-from tenants.models import AuditLog, User
+from tenants.models import AuditLog, Tenant, User
 
 GENESIS = bytes(40)
 #: rows chained in one run; one run every 10 s keeps up with 500 rows a second
@@ -53,6 +53,13 @@ def record(
         user=by.user if by else None,
         api_key_id=by.api_key_id if by else None,
     )
+
+
+def record_for_every_tenant(action: str, detail: Mapping[str, Any] | None = None, by: Actor | None = None) -> None:
+    """Store one row for each tenant in the caller's transaction: a decision about the whole installation."""
+    values = {"action": action, "detail": dict(detail or {}), "user": by.user if by else None}
+    tenants = Tenant.objects.order_by("pk").values_list("pk", flat=True)
+    AuditLog.objects.bulk_create([AuditLog(tenant_id=pk, **values) for pk in tenants], batch_size=1_000)
 
 
 def chain_batch() -> int:

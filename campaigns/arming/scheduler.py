@@ -16,7 +16,9 @@ from campaigns.arming.memory import limited_memory
 from campaigns.models import Campaign
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting
+from notifier.vocabulary.load import Work
 from tenants.batch_slots import batch_slot
+from tenants.load_shedding import may_run
 
 
 class _Candidate(NamedTuple):
@@ -33,7 +35,7 @@ SELECT c.id, c.tenant_id FROM campaigns_campaign c
 LEFT JOIN (
   SELECT tenant_id, max(turn_at) AS turn_at FROM campaigns_campaign WHERE turn_at > now() - interval '10 minutes'
   GROUP BY tenant_id) t ON t.tenant_id = c.tenant_id
-WHERE c.state = 'arming'
+WHERE (c.state = 'arming' AND (%s OR c.launch_at IS NOT NULL))
   OR (c.state = 'running' AND c.id IN (SELECT campaign_id FROM campaigns_experiment WHERE arming_rest))
 ORDER BY t.turn_at NULLS FIRST, c.turn_at NULLS FIRST, c.id
 """
@@ -54,14 +56,15 @@ def arm_next(limits: ArmingLimits = LIMITS) -> None:
 
 
 def arm_beside_others(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> None:
-    """Arm ranges of a campaign whose ranges are quick, beside other processes, until another task waits."""
+    """Arm ranges of a campaign whose ranges are quick, beside other processes, until another task waits or load
+    is shed."""
     began = time.thread_time()
 
     def pause() -> bool:
         nonlocal began
         slow = time.thread_time() - began > limits.quick_cpu_seconds
         began = time.thread_time()
-        return slow or bool(waiting(BATCH))
+        return slow or bool(waiting(BATCH)) or not may_run(Work.EXPANSIONS)
 
     with limited_memory(limits.memory):
         done = run.arm_ranges(campaign_id, pause, limits)
@@ -70,8 +73,10 @@ def arm_beside_others(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> 
 
 
 def _candidates() -> list[_Candidate]:
+    """While load is shed: only campaigns with a planned launch."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEXT)
+        # the rest of a test whose GO was given is armed whatever the load is
+        cursor.execute(_NEXT, [may_run(Work.EXPANSIONS)])
         return [_Candidate(*row) for row in cursor.fetchall()]
 
 

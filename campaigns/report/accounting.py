@@ -34,8 +34,10 @@ from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_add
 from notifier.delivery.ledger.reports import awaited_receipts
 from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.settle import store_dead_letters
+from notifier.vocabulary.load import Work
 from notifier.vocabulary.status import Reason, Status
 from tenants.batch_slots import batch_slot
+from tenants.load_shedding import may_run
 
 log = structlog.get_logger("campaigns")
 
@@ -70,7 +72,10 @@ def _priority(small: int) -> dict[str, Any]:
 
 
 def account_in_turn(campaign_id: uuid.UUID) -> None:
-    """Account for a campaign if its tenant has a free slot; else the sweep posts the task again."""
+    """Account for a campaign if its tenant has a free slot, and load is not shed; else the sweep posts the task
+    again."""
+    if not may_run(Work.EXPANSIONS):
+        return
     with batch_slot(Campaign.objects.values_list("tenant_id", flat=True).get(pk=campaign_id)) as has_slot:
         if has_slot:
             account(campaign_id)

@@ -27,6 +27,8 @@ from notifier.delivery.ledger.campaigns import campaign_report
 from notifier.models import ProviderAccount
 from notifier.tasks import post
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.load import Work
+from tenants.load_shedding import may_run
 
 log = structlog.get_logger("campaigns")
 
@@ -99,9 +101,10 @@ def _accounts(campaign: Campaign, cells: list[Cell]) -> dict[str, Account]:
 
 
 def count_and_store(campaign_id: uuid.UUID, small: int = SMALL) -> bool:
-    """The task. False when there is nothing to count, or when counting would slow down a campaign that leaves now."""
+    """The task. False when there is nothing to count, when counting would slow down a campaign that leaves now, or
+    while load is shed."""
     campaign = Campaign.objects.filter(pk=campaign_id, launched_at__isnull=False).first()
-    if campaign is None or messages_of(campaign) <= small or full_speed.is_active():
+    if campaign is None or messages_of(campaign) <= small or full_speed.is_active() or not may_run(Work.ANALYTICS):
         return False
     began = time.monotonic()
     counted = count(campaign)

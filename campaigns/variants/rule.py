@@ -19,7 +19,10 @@ from campaigns.lifecycle import winner
 from campaigns.models import Campaign, CampaignVariant, Experiment, Metric, Otherwise, Shard
 from campaigns.variants.counting import count_variants
 from campaigns.variants.statistics import compare, winner_of
+from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.ledger.campaigns.campaign_variants import PartCounts
+from notifier.vocabulary.load import Work
+from tenants.load_shedding import may_run
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,15 @@ WHERE e.choice = 'rule' AND e.winner = '' AND e.looked_at IS NULL AND c.state = 
 
 
 def decide_due(now: datetime) -> None:
-    """Look at each test whose time has come. The sweep calls this."""
+    """Look at each test whose time has come. The sweep calls this. No test is decided while load is shed, because opens
+    and clicks are not applied then."""
+    if not may_run(Work.ANALYTICS):
+        return
     with connection.cursor() as cursor:
         cursor.execute(_LAUNCHED_BEFORE, [now])
         ids = [row[0] for row in cursor.fetchall()]
+    if ids and engagement.is_behind():
+        return
     for experiment in Experiment.objects.filter(pk__in=ids).select_related("campaign"):
         at = look_at(experiment.campaign, experiment)
         if at is not None and at <= now:

@@ -57,6 +57,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_erasedaddress": FULL,
     "tenants_idempotencykey": WRITE,
     "tenants_auditlog": APPEND,
+    # every process reads it; row-level security lets only operators write it
+    "tenants_loadshedding": WRITE,
     # content, accounts, the ledger
     "notifier_provideraccount": FULL,
     "notifier_layout": FULL,

@@ -39,6 +39,15 @@ def operators_only(table: str) -> migrations.RunSQL:
     return _policy(table, "operator", _OPERATOR)
 
 
+def operators_write(table: str) -> migrations.RunSQL:
+    """For a table that no tenant owns and that every process reads: only an operator writes rows."""
+    forward = f"CREATE POLICY reader ON {table} FOR SELECT USING (true);"
+    return migrations.RunSQL(
+        [_policy(table, "operator", _OPERATOR).sql, forward],
+        [f"DROP POLICY reader ON {table};", _policy(table, "operator", _OPERATOR).reverse_sql],
+    )
+
+
 def own_session_only(table: str) -> migrations.RunSQL:
     """For sessions: only the session of the current request."""
     return _policy(table, "session", _SESSION)

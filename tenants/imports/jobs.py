@@ -20,6 +20,7 @@ from django.db import connection, transaction
 
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.load import Work
 from tenants import audit
 from tenants.batch_slots import batch_slot
 from tenants.erasure import Erased
@@ -28,6 +29,7 @@ from tenants.imports.consents import ConsentResult, check_columns, import_consen
 from tenants.imports.csv_file import RowProblem, open_table
 from tenants.imports.left_out import LeftOutRows, delete_all_of
 from tenants.imports.recipients import MAX_PROBLEMS, ImportResult, import_recipients
+from tenants.load_shedding import may_run
 from tenants.models import Import, Tenant, User
 
 log = structlog.get_logger("tenants.imports")
@@ -74,11 +76,11 @@ def submit(job: Import, upload: File[bytes]) -> Import:
 
 
 def run_waiting() -> int:
-    """Run every import that waits or whose worker died. Returns how many were run."""
+    """Run every import that waits or whose worker died, but none while load is shed. Returns how many were run."""
     count = 0
     tried: set[uuid.UUID] = set()
     turns: Counter[uuid.UUID] = Counter()
-    while waiting := list(Import.objects.filter(state__in=OPEN_STATES).exclude(pk__in=tried).order_by("id")):
+    while waiting := _waiting(tried):
         # the oldest import of the tenant that had the fewest turns
         chosen = min(waiting, key=lambda job: turns[job.tenant_id])
         tried.add(chosen.pk)
@@ -91,6 +93,12 @@ def run_waiting() -> int:
                 run_import(job)
                 count += 1
     return count
+
+
+def _waiting(tried: Collection[uuid.UUID]) -> list[Import]:
+    if not may_run(Work.IMPORTS):
+        return []
+    return list(Import.objects.filter(state__in=OPEN_STATES).exclude(pk__in=tried).order_by("id"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 import notifier.vocabulary
 import tenants.models.accounts
-from tenants.database.isolation import append_only, isolate, visible_sql, web_role
+from tenants.database.isolation import append_only, isolate, operators_write, visible_sql, web_role
 from tenants.database.signed_settings import FUNCTIONS
 from tenants.people.search import create_search_index
 
@@ -1469,6 +1469,42 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="LoadShedding",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                (
+                    "switch",
+                    models.CharField(
+                        choices=[("auto", "auto"), ("on", "on"), ("off", "off")], default="auto", max_length=4
+                    ),
+                ),
+                ("switch_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "decided",
+                    models.CharField(
+                        choices=[("normal", "normal"), ("shedding", "shedding")], default="normal", max_length=8
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("cause", models.CharField(blank=True, max_length=64)),
+                ("asked_since", models.DateTimeField(blank=True, null=True)),
+                (
+                    "switched_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="load_shedding_one_row")],
+            },
+        ),
+        migrations.CreateModel(
             name="Invitation",
             fields=[
                 (
@@ -1571,4 +1607,5 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(LOGINS),
         migrations.RunSQL(SECOND_FACTORS),
+        operators_write("tenants_loadshedding"),
     ]

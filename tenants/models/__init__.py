@@ -1,5 +1,6 @@
 """The rows of tenants: `accounts` (tenants, users, keys), `logins`, `invitations`, `people`, `consent`, `erasure`,
-`imports`, `records` (audit log, idempotency keys). All but Tenant, User and the rows of `logins` are tenant-owned.
+`imports`, `records` (audit log, idempotency keys), `load`. All but Tenant, User, LoadShedding and the rows of `logins`
+are tenant-owned.
 Imported by every package above; imports none."""
 
 from tenants.models.accounts import ApiKey, ApprovalRule, Member, OptIn, Tenant, User
@@ -8,6 +9,7 @@ from tenants.models.consent import Category, ConsentChange, OptInProof, OverCap,
 from tenants.models.erasure import ErasedAddress, Erasure
 from tenants.models.imports import Import
 from tenants.models.invitations import Invitation
+from tenants.models.load import LoadShedding
 from tenants.models.logins import Authenticator, LoginSession, RecoveryCode
 from tenants.models.people import Device, Recipient
 from tenants.models.records import AuditLog, IdempotencyKey
@@ -25,6 +27,7 @@ __all__ = [
     "IdempotencyKey",
     "Import",
     "Invitation",
+    "LoadShedding",
     "LoginSession",
     "Member",
     "OptIn",

@@ -23,8 +23,10 @@ from notifier.delivery.digests.versions import external_ids_of, newest_versions
 from notifier.delivery.ledger import ordering
 from notifier.delivery.planning.category_rules import load_rules, rule_for
 from notifier.errors import InvalidInput, MissingVariables, NotifierError, QueueFull, TemplateFailed, Unconfigured
+from notifier.vocabulary.load import Work
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import LANE_OF, Lane, Mode, Reason, Status
+from tenants.load_shedding import may_run
 from tenants.models import Tenant
 
 log = structlog.get_logger("notifier.delivery")
@@ -53,7 +55,10 @@ Accept = Callable[[uuid.UUID, Sequence[SendRequest]], Sequence[Accepted | Notifi
 
 
 def close_due(accept: Accept, now: datetime) -> int:
-    """Close digests that are due, a batch of each tenant; returns how many. Several sweeps may run at once."""
+    """Close digests that are due, a batch of each tenant; returns how many. Several sweeps may run at once. Closes none
+    while load is shed."""
+    if not may_run(Work.DIGESTS):
+        return 0
     tenants = rows.due_tenants(now)
     random.shuffle(tenants)  # no tenant is always the last one
     closed = 0

@@ -15,11 +15,14 @@ from django.db import InterfaceError, OperationalError, transaction
 from notifier.delivery.engagement import counts, machines
 from notifier.delivery.engagement.hits import BatchRow, Hit, insert, pack, unpack
 from notifier.delivery.infra import bulk
+from notifier.delivery.ledger import route_rows
 from notifier.delivery.receipts.apply import Source, apply_events
 from notifier.delivery.receipts.events import cleaned_events, time_of
 from notifier.models import Delivery
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.load import Work
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
+from tenants.load_shedding import may_run
 
 log = structlog.get_logger("notifier.engagement")
 
@@ -27,6 +30,8 @@ log = structlog.get_logger("notifier.engagement")
 _MOST_ROWS = 50
 #: events wait for a message that is not settled yet: a campaign's outcomes reach the ledger at its end
 _DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800))
+#: while load is shed, events are applied when a route comes due so soon
+_ROUTES_AHEAD = timedelta(minutes=1)
 _LAST_DELAY, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=7)
 # SKIP LOCKED: two workers take different rows
 _TAKE = """
@@ -48,7 +53,10 @@ class _Group(NamedTuple):
 
 def apply_due(batches: int = 20) -> int:
     """Apply what is due, in at most so many transactions; returns how many rows were taken. Engine role. A worker that
-    is killed leaves its rows for the next one."""
+    is killed leaves its rows for the next one. While load is shed, events wait, unless a route comes due soon: what a
+    recipient has seen decides whether its next step leaves."""
+    if not (may_run(Work.ANALYTICS) or route_rows.is_any_due(datetime.now(UTC) + _ROUTES_AHEAD)):
+        return 0
     taken = 0
     for _ in range(batches):
         with transaction.atomic():
@@ -58,6 +66,20 @@ def apply_due(batches: int = 20) -> int:
         if len(rows) < _MOST_ROWS:
             break
     return taken
+
+
+_IS_BEHIND = """
+SELECT EXISTS (SELECT 1 FROM notifier_engagementbatch
+               WHERE due_at < statement_timestamp() - interval '1 minute' AND attempts = 0)
+"""
+
+
+def is_behind() -> bool:
+    """Whether events of more than a minute ago were never applied, as after load was shed."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_IS_BEHIND, prepare=True)
+        [behind] = cursor.fetchone() or (False,)
+        return bool(behind)
 
 
 def _take() -> list[BatchRow]:

@@ -80,6 +80,17 @@ def due(now: datetime, most: int) -> list[uuid.UUID]:
         return [notification_id for (notification_id,) in cursor.fetchall()]
 
 
+_IS_ANY_DUE = "SELECT EXISTS (SELECT 1 FROM notifier_route WHERE due_at <= %s)"
+
+
+def is_any_due(before: datetime) -> bool:
+    """Whether a route is due before this time."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_IS_ANY_DUE, [before], prepare=True)
+        [is_due] = cursor.fetchone() or (False,)
+        return bool(is_due)
+
+
 _OF_NOTIFICATIONS = "d.notification_id = ANY(%(notifications)s::uuid[]) AND d.id >= %(low)s::uuid"
 _UNFINISHED = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})"
 _KEYS = f"""
