@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,7 @@ import orjson
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.pg_arrays import Array
 from notifier.delivery.ledger.leases import lease_seconds
+from notifier.vocabulary.ids import id_floor
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
@@ -79,16 +81,22 @@ def claimed_from_row(row: Sequence[Any]) -> Claimed:
 
 # ---- claim ---------------------------------------------------------------------------------------------------------
 
+# An id begins with the time at which it was made. With this condition PostgreSQL leaves out the partitions of the
+# coming months when the statement starts: half of all partitions of a new installation.
+_MADE = "d.id < %(end)s::uuid"
+#: milliseconds by which the clock of a process that accepts may be ahead of the clock of a worker
+_CLOCK_SKEW_MS = 86_400_000
 #: a queued row that has its queue's turn; it may be claimed once it is due
 _READY = f"status = {Status.QUEUED} AND queue_position = {QueuePosition.HAS_TURN}"
 
 # The recursive part visits each account with backlog once, by index (a loose scan: DISTINCT would read all of it).
 _BACKLOG = f"""
 WITH RECURSIVE backlog (account_id) AS (
-  (SELECT account_id FROM notifier_delivery WHERE channel = %(channel)s::text AND {_READY} ORDER BY account_id LIMIT 1)
+  (SELECT d.account_id FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND {_READY} AND {_MADE}
+   ORDER BY d.account_id LIMIT 1)
   UNION ALL
   SELECT (SELECT d.account_id FROM notifier_delivery d
-          WHERE d.channel = %(channel)s::text AND {_READY} AND d.account_id > b.account_id
+          WHERE d.channel = %(channel)s::text AND {_READY} AND d.account_id > b.account_id AND {_MADE}
           ORDER BY d.account_id LIMIT 1)
   FROM backlog b WHERE b.account_id IS NOT NULL
 )"""
@@ -104,34 +112,38 @@ _TAKE = f"""
 UPDATE notifier_delivery d
 SET status = %(status)s::smallint, attempt = d.attempt + %(begun)s::smallint, fence = d.fence + 1,
   lease_until = now() + make_interval(secs => %(lease)s::float8)
-FROM picked WHERE d.id = picked.id
+WHERE d.id = ANY(ARRAY(SELECT id FROM picked)) AND {_MADE}
 RETURNING {_RETURNING}, (SELECT count(account_id) > 1 FROM backlog)
 """
 
 # One statement. The account served longest ago goes first, so that tenants take turns; SKIP LOCKED lets two workers
-# claim side by side. Whether an account has a due row is a subquery with a LIMIT: PostgreSQL makes a join of an EXISTS,
-# and reads the whole backlog for that join (22 of 31 ms when 16,600 messages waited)
+# claim side by side. Three forms let PostgreSQL find rows by index, whatever it believes about the size of a partition:
+# whether an account has a due row is a subquery with ORDER BY and LIMIT (an EXISTS becomes a join, and without the
+# order the whole partition is read); the subqueries name the backlog's account, so that accounts without a backlog cost
+# nothing; the rows are updated by an array of their ids (a join reads the whole partition). A claim of 200 of 20,000
+# rows took 134 ms without these forms, and takes 3
 _CLAIM = f"""{_BACKLOG}, chosen AS (
-  SELECT p.id FROM notifier_provideraccount p JOIN backlog b ON b.account_id = p.id
-  WHERE (SELECT true FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = p.id
-         AND d.lane = ANY(%(lanes)s::smallint[]) AND {_READY} AND d.due_at <= now() LIMIT 1)
-    AND p.id <> ALL(%(busy)s::uuid[])
-    AND (SELECT count(*) FROM notifier_delivery f WHERE f.account_id = p.id
-         AND f.status IN ({Status.CLAIMED}, {Status.SENDING}) AND f.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
+  SELECT p.id FROM backlog b JOIN notifier_provideraccount p ON p.id = b.account_id
+  WHERE (SELECT true FROM notifier_delivery d WHERE d.channel = %(channel)s::text AND d.account_id = b.account_id
+         AND d.lane = ANY(%(lanes)s::smallint[]) AND {_READY} AND d.due_at <= now() AND {_MADE}
+         ORDER BY d.lane LIMIT 1)
+    AND b.account_id <> ALL(%(busy)s::uuid[])
+    AND (SELECT count(*) FROM notifier_delivery d WHERE d.account_id = b.account_id AND {_MADE}
+         AND d.status IN ({Status.CLAIMED}, {Status.SENDING}) AND d.lease_until IS NOT NULL) < {IN_FLIGHT_CAP}
   ORDER BY p.served_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
 ), served AS (
   UPDATE notifier_provideraccount SET served_at = clock_timestamp() WHERE id = (SELECT id FROM chosen)
 ), picked AS (
   SELECT d.id FROM notifier_delivery d
   WHERE d.channel = %(channel)s::text AND d.account_id = (SELECT id FROM chosen) AND d.lane = ANY(%(lanes)s::smallint[])
-    AND {_READY} AND d.due_at <= now()
+    AND {_READY} AND d.due_at <= now() AND {_MADE}
   ORDER BY d.lane, d.due_at LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
 ){_TAKE}"""
 
 # rows whose account was deleted after acceptance: no claim by account finds them
 _CLAIM_ORPHANS = f"""{_BACKLOG}, picked AS (
   SELECT d.id FROM notifier_delivery d
-  WHERE d.channel = %(channel)s::text AND {_READY} AND d.account_id IN (
+  WHERE d.channel = %(channel)s::text AND {_READY} AND {_MADE} AND d.account_id IN (
     SELECT b.account_id FROM backlog b LEFT JOIN notifier_provideraccount p ON p.id = b.account_id
     WHERE b.account_id IS NOT NULL AND p.id IS NULL)
   LIMIT %(limit)s::bigint FOR UPDATE SKIP LOCKED
@@ -177,9 +189,14 @@ def claim_orphans(channel: str, limit: int) -> list[Claimed]:
     return _claim(_CLAIM_ORPHANS, channel, limit, _MERELY_CLAIMED)
 
 
+def _end() -> uuid.UUID:
+    """An id above those of all rows that exist."""
+    return id_floor(int(time.time() * 1000) + _CLOCK_SKEW_MS)
+
+
 def _claim(statement: str, channel: str, limit: int, more: Mapping[str, Any]) -> Claims:
     with bulk.cursor() as cursor:
-        values = {"channel": channel, "limit": limit, "lease": lease_seconds(), **more}
+        values = {"channel": channel, "limit": limit, "lease": lease_seconds(), "end": _end(), **more}
         cursor.execute(statement, values, prepare=True, binary=True)
         rows = sorted(cursor.fetchall(), key=_QUEUE_ORDER)
     claims = Claims(map(claimed_from_row, rows))
