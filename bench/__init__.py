@@ -15,5 +15,5 @@ api/           single notifications, bulk, two tenants      load/       the load
 platforms.py   campaigns through APNs and Web Push, beside FCM
 record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
 report.py      latest.json, the tables of README.md         plot.py     the picture
-markdown.py    tables and figures in Markdown
+markdown.py    tables and figures in Markdown               profile.py  CPU by process and thread (BENCH_PROFILE)
 """

@@ -25,12 +25,15 @@ INTERRUPTED = 130
 def main() -> int:
     options = parse_options(os.environ)
     with run_folder(options.keep, LOCAL) as root:
-        record = Bench(options, root, say).run()
+        bench = Bench(options, root, say)
+        record = bench.run()
     results = targets(record.figures)
     options.results.mkdir(parents=True, exist_ok=True)
     if not plot.draw(record.figures, options.results / report.PICTURE):
         say("bench", "no picture: matplotlib is not installed")
     report.write(record.figures, results, options.results)
+    if bench.profile is not None:
+        (options.results / report.PROFILE).write_text(bench.profile.page())
     for target in results:
         verdict = {True: "met", False: "NOT MET", None: ""}[target.met]
         say("target", f"{target.what}: {target.measured} (wanted {target.wanted}) {verdict}")

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from bench.meter import Meter
 from bench.site import BenchSite
 from bench.tenants import BenchTenant
 from notifier.vocabulary.status import Status
@@ -85,7 +84,7 @@ def arm(site: BenchSite, tenant: BenchTenant, name: str, kind: Kind = PUSH) -> A
     campaign = {"name": name, "template": kind.template, "audience": tenant.audience, "channels": [kind.channel]}
     campaign_id = tenant.api.post("/v1/campaigns", campaign)["id"]
     every_worker = [name for name in site.pids_by_part if name.startswith("worker:")]
-    with site.database() as database, Meter(site.pids_by_part, *every_worker) as meter:
+    with site.database() as database, site.measured(f"arm {tenant.size:,}", *every_worker) as meter:
         began = time.monotonic()
         tenant.api.post(f"/v1/campaigns/{campaign_id}/arm")
         state = wait_until(
@@ -101,14 +100,14 @@ def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | Non
     """Launch, and wait until every outcome is stored. `messages`: the sink's count. Raises StepFailed."""
     before = messages()
     with site.database() as database:
-        with Meter(site.pids_by_part, armed.kind.worker) as meter:
+        with site.measured(f"send {armed.tenant.size:,}", armed.kind.worker) as meter:
             armed.tenant.api.post(f"/v1/campaigns/{armed.id}/go")
             state = wait_until(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.tenant.size / 500)
         if state != "finished":
             raise StepFailed(
                 f"{armed.tenant.size} recipients: the campaign is {state}, {ledger_counts(database, armed.id)}"
             )
-        with Meter(site.pids_by_part) as after:
+        with site.measured(f"ledger rows of {armed.tenant.size:,}") as after:
             expansion = _expansion_seconds(database, armed)
         run = _collect_run(database, armed, before, messages())
     run.expansion_seconds, run.peak_rss_mb = expansion, meter.peak_rss_mb

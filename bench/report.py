@@ -13,7 +13,7 @@ from bench.markdown import table as _table
 from bench.targets import Target
 
 README = Path(__file__).parent / "README.md"
-PICTURE = "latest.png"
+PICTURE, PROFILE = "latest.png", "profile.md"
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
 
 

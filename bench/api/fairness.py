@@ -69,7 +69,8 @@ class FairnessBench:
         flood = load_spec(bulk, items=min(ITEMS_A_REQUEST, bulk.size), connections=CALLERS)
         with Load(flood) as load:
             time.sleep(LEAD)
-            result = self._single_load(PER_S * seconds)
+            with self.site.measured("fairness, beside bulk"):
+                result = self._single_load(PER_S * seconds)
             posted = load.stop()
         self._keep("beside_bulk", result)
         self.figures["bulk_accepted_per_s"] = round(posted.accepted / posted.seconds, 1) if posted.seconds else None

@@ -7,7 +7,6 @@ from typing import Any
 from bench.api.arrivals import failed, load_spec, missing, wait_arrivals
 from bench.load.process import Load
 from bench.load.result import summary
-from bench.meter import Meter
 from bench.sinks import Sandbox
 from bench.site import BenchSite
 from bench.tenants import BenchTenant
@@ -22,7 +21,7 @@ def measure_single(
     sink.reset()
     with Load(load_spec(tenant, per_s=PER_S, count=PER_S // 2)) as warm:
         warm.wait()
-    with Meter(site.pids_by_part) as meter:
+    with site.measured(f"single, {PER_S}/s") as meter:
         with Load(load_spec(tenant, per_s=PER_S, count=PER_S * seconds, first=PER_S // 2)) as load:
             result = load.wait()
             arrived = wait_arrivals(sink.arrived, result.begun_at)

@@ -12,7 +12,6 @@ from typing import Any
 from bench.api.arrivals import load_spec, missing, wait_arrivals
 from bench.load.process import Load
 from bench.load.result import held, summary
-from bench.meter import Meter
 from bench.sinks import Nginx
 from bench.site import BenchSite
 from bench.tenants import BenchTenant
@@ -44,7 +43,7 @@ def measure_sustained(
 def _step(
     site: BenchSite, tenant: BenchTenant, sink: Nginx, per_s: int, seconds: int
 ) -> tuple[dict[str, Any], list[str]]:
-    with Meter(site.pids_by_part) as meter:
+    with site.measured(f"sustained, {per_s}/s") as meter:
         with Load(load_spec(tenant, per_s=per_s, count=per_s * seconds)) as load:
             result = load.wait()
             arrived = wait_arrivals(sink.arrived, result.begun_at)
