@@ -70,6 +70,9 @@ class Channel(ABC):
     key_help: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: template part -> the most characters of its rendered text
     longest: ClassVar[Mapping[str, int]] = {}
+    #: the same address as `addresses` gives, in SQL over a recipient `r` and a device `d`: suppressions are then read
+    #: with the recipients. Empty: they are read in a query of their own
+    address_sql: ClassVar[str] = ""
     #: a message of the bulk lane carries a link by which the recipient opts out of its category
     carries_unsubscribe_url: ClassVar[bool] = False
     #: its addresses are tokens of devices, which their platform spells in its own way (tenants.people.platforms)

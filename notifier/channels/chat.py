@@ -20,6 +20,7 @@ class ChatMessage(Message):
 
 class Chat(Channel):
     name = "chat"
+    address_sql = f"r.attributes ->> '{ATTRIBUTE}'"
     parts = {"text": True}
     longest = {"text": 4_000}  # Telegram takes 4,096 characters, Slack 4,000
     multiline = frozenset({"text"})

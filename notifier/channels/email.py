@@ -48,6 +48,7 @@ class EmailMessage(Message):
 
 class Email(Channel):
     name = "email"
+    address_sql = "r.email"
     parts = {
         "subject": True, "text": False, "html": False, "preheader": False,
         "from": False, "reply_to": False, "headers": False, "attachments": False,

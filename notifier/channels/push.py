@@ -80,6 +80,7 @@ class PushMessage(Message):
 
 class Push(Channel):
     name = "push"
+    address_sql = "d.token"
     of_devices = True
     parts = {
         "title": False, "body": False, "link": False, "image": False, "data": False, "sound": False, "badge": False,

@@ -20,6 +20,7 @@ class SmsMessage(Message):
 
 class Sms(Channel):
     name = "sms"
+    address_sql = "r.phone"
     parts = {"text": True}
     finished = inspected = frozenset({"text"})
     segmented = True

@@ -28,16 +28,15 @@ from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.digests import gathering
 from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
-from notifier.delivery.ledger import accepted_rows, ordering
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
 from notifier.delivery.planning.closed_hours import expires_while_held
 from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
-from notifier.delivery.queue_joining import join_queues
+from notifier.delivery.queue_joining import store_in_queues
 from notifier.delivery.routes.accepting import choose_route, let_later_steps_wait, store_routes
 from notifier.delivery.routes.read_route import check_content
 from notifier.delivery.wakeup import signal
-from notifier.errors import InvalidInput, NotifierError, Unconfigured
+from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import channels_of, step_of
 from notifier.vocabulary.status import LANE_OF, Kind, Mode, QueuePosition, Reason, Status
@@ -77,12 +76,8 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
         decided = [o for o in outcomes if isinstance(o, Draft)]
         _take_steps(context, decided)
-        locked, outcomes = join_queues(outcomes)
-        drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
-        if len(drafts) < len(decided):
-            joined = {draft.notification_id for draft in drafts}
-            limiting.withdraw(context, [draft for draft in decided if draft.notification_id not in joined])
-        _store(context, drafts, locked)
+        refusals = _store(context, decided) if decided else {}
+        drafts = [draft for n, draft in enumerate(decided) if n not in refusals]
         queues = {
             queue_of(row.channel, draft.lane)
             for draft in drafts
@@ -92,7 +87,8 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
         if queues:
             transaction.on_commit(lambda: signal.notify(queues))
     _log(tenant_id, drafts, len(requests))
-    return [_accepted(outcome) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
+    stored = iter([refusals.get(n) or _accepted(draft) for n, draft in enumerate(decided)])
+    return [next(stored) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
 
 
 def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
@@ -269,11 +265,13 @@ def _row(
 # ---- store ---------------------------------------------------------------------------------------------------------
 
 
-def _store(context: AcceptContext, drafts: list[Draft], locked: Collection[ordering.OrderingQueue]) -> None:
-    if drafts:
-        notifications = [_notification(context, draft) for draft in drafts]
-        accepted_rows.store(notifications, [row for draft in drafts for row in draft.rows], locked)
-        store_routes(drafts, context.now)
+def _store(context: AcceptContext, drafts: Sequence[Draft]) -> dict[int, QueueFull]:
+    """Store the drafts; returns the refusals by the index of the draft."""
+    refusals = store_in_queues(drafts, [_notification(context, draft) for draft in drafts])
+    if refusals:
+        limiting.withdraw(context, [drafts[n] for n in refusals])
+    store_routes([draft for n, draft in enumerate(drafts) if n not in refusals], context.now)
+    return refusals
 
 
 def _notification(context: AcceptContext, draft: Draft) -> NotificationRow:

@@ -1,40 +1,74 @@
-"""Let the accepted rows join their ordering queues: the queues are locked, and a request that would overfill one is
-refused."""
+"""Let the messages of accepted requests join their ordering queues, in the statement that stores the messages. A
+request that would overfill a queue is refused."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from django.conf import settings
 
 from notifier.delivery.draft import Draft
-from notifier.delivery.ledger import ordering
-from notifier.errors import NotifierError, QueueFull
+from notifier.delivery.ledger import accepted_rows, ordering
+from notifier.delivery.ledger.accepted_rows import NotificationRow
+from notifier.errors import QueueFull
 from notifier.vocabulary.status import QueuePosition
 
 
-def join_queues(
-    outcomes: list[Draft | NotifierError],
-) -> tuple[Collection[ordering.OrderingQueue], list[Draft | NotifierError]]:
-    """Lock the ordering queues, refuse requests that would overfill a queue, and hand out free turns."""
-    keys = {row.queue_key for outcome in outcomes if isinstance(outcome, Draft) for row in outcome.queued_rows}
-    locked = ordering.lock(keys, create_missing=True)
-    return locked.values(), [_join(o, locked) if isinstance(o, Draft) else o for o in outcomes]
+def store_in_queues(drafts: Sequence[Draft], notifications: Sequence[NotificationRow]) -> dict[int, QueueFull]:
+    """Store the drafts, each with its notification, unless they would overfill a queue; returns the refusals by the
+    index of the draft. A row whose queue has a free turn takes the turn."""
+    limit = settings.ORDERING_QUEUE_LIMIT
+    refused: dict[int, QueueFull] = {}
+    while True:
+        kept = [n for n in range(len(drafts)) if n not in refused]
+        rows = [row for n in kept for row in drafts[n].rows]
+        joined = _joined([row for n in kept for row in drafts[n].queued_rows])
+        answers = accepted_rows.store([notifications[n] for n in kept], rows, joined.values(), limit)
+        if not any(answer.unfinished > limit for answer in answers):
+            _wait_for_turns(rows, {answer.key for answer in answers})
+            return refused
+        # nothing is stored, and the queues are locked: what they hold now decides
+        states = ordering.leave(joined.values())
+        refused |= _refusals([(n, drafts[n]) for n in kept], states, limit)
 
 
-def _join(draft: Draft, locked: dict[ordering.Key, ordering.OrderingQueue]) -> Draft | NotifierError:
-    joining = [(row, locked[row.queue_key]) for row in draft.queued_rows]
-    added = Counter(queue.id for _, queue in joining)
-    for _, queue in joining:
-        if queue.unfinished + added[queue.id] > settings.ORDERING_QUEUE_LIMIT:
-            return QueueFull(
-                f"{settings.ORDERING_QUEUE_LIMIT} messages already wait for this recipient; "
-                "try again when some have left.",
-                field="recipient",
+def _joined(rows: Iterable[accepted_rows.DeliveryRow]) -> dict[ordering.Key, ordering.Joined]:
+    """The queues that these rows join. The first row of each queue that is due takes the queue's turn, until the
+    statement says that another message has the turn. 1.3 µs a row."""
+    joined: dict[ordering.Key, ordering.Joined] = {}
+    for row in rows:
+        key = row.queue_key
+        queue = joined.get(key)
+        if queue is None:
+            queue = joined[key] = ordering.Joined(*key)
+        queue.added += 1
+        if row.queue_position != QueuePosition.PARKED:
+            row.queue_position = QueuePosition.WAITING if queue.takes_turn else QueuePosition.HAS_TURN
+            queue.takes_turn = True
+    return joined
+
+
+def _wait_for_turns(rows: Iterable[accepted_rows.DeliveryRow], taken: Collection[ordering.Key]) -> None:
+    """Rows of queues whose turn was taken wait for it; the statement has stored the same."""
+    if taken:
+        for row in rows:
+            if row.queue_position == QueuePosition.HAS_TURN and row.queue_key in taken:
+                row.queue_position = QueuePosition.WAITING
+
+
+def _refusals(
+    drafts: Iterable[tuple[int, Draft]], queues: dict[ordering.Key, ordering.OrderingQueue], limit: int
+) -> dict[int, QueueFull]:
+    """The drafts that would overfill a queue: each counts after those before it that are not refused."""
+    refused: dict[int, QueueFull] = {}
+    for n, draft in drafts:
+        added = Counter(row.queue_key for row in draft.queued_rows)
+        if any(queues[key].unfinished + count > limit for key, count in added.items()):
+            refused[n] = QueueFull(
+                f"{limit} messages already wait for this recipient; try again when some have left.", field="recipient"
             )
-    for row, queue in joining:
-        queue.unfinished += 1
-        if row.queue_position == QueuePosition.WAITING and not queue.turn_taken:
-            row.queue_position, queue.turn_taken = QueuePosition.HAS_TURN, True
-    return draft
+            continue
+        for key, count in added.items():
+            queues[key].unfinished += count
+    return refused

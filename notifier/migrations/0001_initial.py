@@ -545,6 +545,7 @@ class Migration(migrations.Migration):
                 ("mode", models.CharField(max_length=8)),
                 ("unfinished", models.IntegerField(default=0)),
                 ("turn_taken", models.BooleanField(default=False)),
+                ("turn_was_taken", models.BooleanField(db_default=False, default=False, editable=False)),
                 (
                     "tenant",
                     models.ForeignKey(

@@ -60,6 +60,9 @@ class OrderingQueue(models.Model):
     mode = models.CharField(max_length=8)
     unfinished = models.IntegerField(default=0)
     turn_taken = models.BooleanField(default=False)
+    #: `turn_taken` before the newest acceptance, which reads the value in the statement that changes it: RETURNING
+    #: gives values of before only since PostgreSQL 18
+    turn_was_taken = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         constraints = [

@@ -36,9 +36,16 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
         return int(raw.rowcount)
 
 
-def insert_statement(table: str, columns: Columns, more: Mapping[str, str] = MappingProxyType({})) -> str:
-    """SQL that inserts rows given by column. `more`: further columns, with SQL expressions over the row `u`."""
-    into, values = ", ".join([*columns, *more]), ", ".join(["u.*", *more.values()])
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def insert_statement(
+    table: str, columns: Columns, more: Mapping[str, str] = _NONE, instead: Mapping[str, str] = _NONE
+) -> str:
+    """SQL that inserts rows given by column. `more`: further columns, with SQL expressions over the row `u`;
+    `instead`: expressions in place of a column of `u`."""
+    own = [instead.get(name, f"u.{name}") for name in columns] if instead else ["u.*"]
+    into, values = ", ".join([*columns, *more]), ", ".join([*own, *more.values()])
     return f"INSERT INTO {table} ({into}) SELECT {values} FROM {unnest('u', columns)}"
 
 
