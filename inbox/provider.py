@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 from django.db import InterfaceError, OperationalError
 
 from inbox.store.insert import store, unstorable_reason
+from inbox.store.insert_columns import store_columns, unstorable_messages
 from notifier.channels.in_app import InAppMessage
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.providers.base import Answers, Provider
+from notifier.vocabulary.columns import MessageColumns
 from notifier.vocabulary.http import HttpClient
 from notifier.vocabulary.verdicts import Permanent, Sent, Temporary, Verdict
 
 log = structlog.get_logger("inbox")
+
+_GONE = Permanent("the recipient no longer exists")
+_AWAY = Temporary("the inbox could not be written")
 
 
 class InApp(Provider[InAppMessage]):
@@ -23,6 +28,7 @@ class InApp(Provider[InAppMessage]):
     name = "in_app"
     channel = "in_app"
     builtin = True
+    column_batch = 2_000
 
     def send(self, messages: Sequence[InAppMessage], client: HttpClient) -> Iterator[Answers]:
         """All verdicts in one batch, because the messages are stored in one transaction."""
@@ -31,6 +37,22 @@ class InApp(Provider[InAppMessage]):
         verdicts = self._store([messages[i] for i in storable])
         yield sorted([*refused.items(), *zip(storable, verdicts, strict=True)])
 
+    def send_columns(self, columns: MessageColumns) -> Mapping[int, Verdict]:
+        """Store messages of a campaign in one transaction; refuse those that cannot be stored."""
+        refused: dict[int, Verdict] = {i: Permanent(why) for i, why in unstorable_messages(columns).items()}
+        if not refused:
+            return self._store_columns(columns)
+        storable = [i for i in range(len(columns)) if i not in refused]
+        verdicts = self._store_columns(columns.only(storable)) if storable else {}
+        return {**refused, **{storable[at]: verdict for at, verdict in verdicts.items()}}
+
+    def _store_columns(self, columns: MessageColumns) -> Mapping[int, Verdict]:
+        try:
+            return dict.fromkeys(retry_while_db_down(lambda: store_columns(columns)), _GONE)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
+            return dict.fromkeys(range(len(columns)), _AWAY)
+
     def _store(self, messages: Sequence[InAppMessage]) -> list[Verdict]:
         try:
             # Store again after a lost connection or a deadlock: a repeat stores nothing twice. A failure verdict
@@ -38,6 +60,6 @@ class InApp(Provider[InAppMessage]):
             missing = retry_while_db_down(lambda: store(messages))
         except (OperationalError, InterfaceError) as error:
             log.warning("inbox store failed", action="inbox.store", error=type(error).__name__)
-            return [Temporary("the inbox could not be written")] * len(messages)
+            return [_AWAY] * len(messages)
         stored = Sent(final=True)
-        return [Permanent("the recipient no longer exists") if i in missing else stored for i in range(len(messages))]
+        return [_GONE if i in missing else stored for i in range(len(messages))]

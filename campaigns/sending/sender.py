@@ -35,8 +35,6 @@ WRITE_SECONDS = 0.1
 CHECK_SECONDS = 0.5
 #: a rate-limited shard goes back to the end of the queue after so long, when other tasks wait
 MAX_TURN_SECONDS = 5.0
-#: messages of a chunk: half of a window, at most this
-MAX_CHUNK = 500
 
 
 class _ClaimLost(Exception):
@@ -99,7 +97,7 @@ class Sender:
             self._in_flight.unwritten = True
 
     def _send(self) -> None:
-        claimed, chunk = self._claimed, min(self._window // 2, MAX_CHUNK) or 1
+        claimed, chunk = self._claimed, self._in_flight.chunk
         while not self._in_flight.withdrawn and (rows := self._next(chunk)) and not self._turn_is_over():
             in_flight = self._in_flight.count
             if in_flight and self._window - in_flight < len(rows):

@@ -127,9 +127,9 @@ class ShardOutcomes:
         counts[not_begun] += self.size - self.begun
         return +counts
 
-    def mark_sent(self, rows: Iterable[int], delay: int) -> None:
-        """The provider accepted these messages."""
-        codes, delays, sent, count = self.codes, self.delays, int(Status.SENT), 0
+    def mark_sent(self, rows: Iterable[int], delay: int, status: Status = Status.SENT) -> None:
+        """The provider accepted these messages. `status`: SENT or DELIVERED."""
+        codes, delays, sent, count = self.codes, self.delays, int(status), 0
         for i in rows:
             codes[i] = sent
             delays[i] = delay

@@ -70,8 +70,8 @@ class Payload:
     def content(self, i: int) -> dict[str, Any]:
         """The rendered parts of one message, as its channel expects them."""
         parts: dict[str, Any] = {}
-        for name, text in self.contents[self.content_index[i]].items():
-            value = text if isinstance(text, str) else self._personal(name, text, i)
+        for name in self.contents[self.content_index[i]]:
+            value = self.text(name, i)
             part, dot, key = name.partition(".")
             if dot:
                 parts.setdefault(part, {})[key] = value
@@ -79,7 +79,11 @@ class Payload:
                 parts[name] = value
         return parts
 
-    def _personal(self, name: str, text: Sequence[str] | None, i: int) -> str:
+    def text(self, name: str, i: int) -> str:
+        """The text of a part of message i."""
+        text = self.contents[self.content_index[i]][name]
+        if isinstance(text, str):
+            return text
         if text is None:
             return self.personal_texts[name][i]
         return "".join([self.personal_texts[piece][i] if n % 2 else piece for n, piece in enumerate(text)])

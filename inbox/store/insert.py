@@ -1,4 +1,5 @@
-"""Stores a batch of messages in their inboxes, with three statements a batch, however many messages it holds.
+"""Stores a batch of messages in their inboxes, with three statements a batch, however many messages it holds. Single
+messages come here, and of campaigns the repeats (inbox.store.insert_columns).
 
 In batches of 500, one message costs 34 µs of PostgreSQL and 16 µs of Python (2 cores under load); a message alone
 0.7 ms and 1 ms.
@@ -89,20 +90,25 @@ class Stored:
 
     def as_json(self) -> dict[str, Any]:
         """The message as the API and the socket show it."""
-        return {
-            "id": str(self.message.envelope.delivery_id),
-            "seq": self.seq,
-            "revision": 0,
-            "state": "unread",
-            "category": self.message.envelope.category,
-            "title": self.message.title,
-            "body": self.message.body,
-            "link": self.message.link,
-            "data": dict(self.message.data),
-            "created_at": self.at.isoformat(),
-            "read_at": None,
-            "snoozed_until": None,
-        }
+        return message_as_json(self.message, self.seq, self.at)
+
+
+def message_as_json(message: InAppMessage, seq: int, at: datetime) -> dict[str, Any]:
+    """A new message as the API and the socket show it."""
+    return {
+        "id": str(message.envelope.delivery_id),
+        "seq": seq,
+        "revision": 0,
+        "state": "unread",
+        "category": message.envelope.category,
+        "title": message.title,
+        "body": message.body,
+        "link": message.link,
+        "data": dict(message.data),
+        "created_at": at.isoformat(),
+        "read_at": None,
+        "snoozed_until": None,
+    }
 
 
 def unstorable_reason(message: InAppMessage) -> str:

@@ -25,6 +25,7 @@ from notifier.providers.body_template import BodyTemplate, Placeholders, compile
 from notifier.providers.config import Config, choice, optional_secret, secret, setting
 from notifier.values.push_token import MAX_PLATFORM, is_push_token
 from notifier.vocabulary.checks import ConnectionCheck, SenderDomain
+from notifier.vocabulary.columns import MessageColumns
 from notifier.vocabulary.http import (
     WITHDRAWN,
     HttpClient,
@@ -91,6 +92,8 @@ class Provider(ABC, Generic[M]):
     #: column (address, delivery id or key), or a constant; requests that were built singly share a batch although their
     #: values differ
     own_headers: ClassVar[tuple[str, ...]] = ()
+    #: the most messages of a campaign that the provider takes at once as columns (`send_columns`); 0: it takes messages
+    column_batch: ClassVar[int] = 0
     #: a message's body costs so much to make that a campaign makes it while it is armed: `prepare`
     prepares: ClassVar[bool] = False
     #: the setting with a key that an owner can replace by a new one: `Config.complete` makes one where it is empty
@@ -183,6 +186,10 @@ class Provider(ABC, Generic[M]):
         """The body of the message's request, made while its campaign is armed and kept until it leaves as
         `message.prepared`. Called with `prepares` only, by several processes at once; no I/O."""
         raise NotImplementedError(f"{type(self).__name__} must implement prepare() to have prepared bodies")
+
+    def send_columns(self, columns: MessageColumns) -> Mapping[int, Verdict]:
+        """Send up to `column_batch` messages; the verdicts of those that are not delivered, by their index."""
+        raise NotImplementedError(f"{type(self).__name__} must implement send_columns() to have a column_batch")
 
     def token_request(self) -> Request | None:
         """The request that fetches the access token; None for a provider without one. The engine keeps the token under

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from campaigns.lifecycle import thresholds
 from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Campaign, Shard
-from campaigns.sending import claim, sender
+from campaigns.sending import claim, in_flight
 from campaigns.sending.sender import Sender
 from campaigns.shard.outcomes import release_shard, write_outcomes
 from notifier.channels.push import PushMessage
@@ -182,7 +182,7 @@ def test_an_account_that_is_switched_off_in_mid_shard_sends_nothing_more(post: P
 
     post.client.before_take = switch_off
     send(campaign)
-    assert len(post.client.begun) <= post.client.streams + sender.MAX_CHUNK
+    assert len(post.client.begun) <= post.client.streams + in_flight.MAX_CHUNK
     figures = reported(campaign)
     assert figures["failed", "no_account"] == 2_000 - len(post.client.begun)
     account(campaign)

@@ -1,0 +1,51 @@
+"""A shard's messages as columns, for a provider that takes them so. in_flight calls this."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from campaigns.shard.payload import Payload
+from notifier.vocabulary.columns import MessageColumns, PartTexts
+
+
+def message_columns(
+    payload: Payload, rows: Sequence[int], tenant_id: uuid.UUID, category: str
+) -> Iterator[tuple[Sequence[int], MessageColumns]]:
+    """These messages by column, one batch for all contents that have the same parts: contents differ by locale, and
+    nearly always have the same parts."""
+    for batch in _by_part_names(payload, rows):
+        ids, recipients = (_digits(column, batch) for column in (payload.ids, payload.recipients))
+        yield batch, MessageColumns(tenant_id, category, ids, recipients, _parts(payload, batch))
+
+
+def _by_part_names(payload: Payload, rows: Sequence[int]) -> list[Sequence[int]]:
+    if len(payload.contents) == 1:
+        return [rows]
+    names = [frozenset(content) for content in payload.contents]
+    batches: dict[frozenset[str], list[int]] = {}
+    for i in rows:
+        batches.setdefault(names[payload.content_index[i]], []).append(i)
+    return list(batches.values())
+
+
+def _parts(payload: Payload, rows: Sequence[int]) -> dict[str, PartTexts]:
+    contents, index = payload.contents, payload.content_index
+    used = {index[i] for i in rows}
+    return {name: _texts(payload, name, used, rows) for name in contents[min(used)]}
+
+
+def _texts(payload: Payload, name: str, used: set[int], rows: Sequence[int]) -> PartTexts:
+    """One part of these messages, whose contents are `used`."""
+    shared = {n: payload.contents[n][name] for n in used}
+    first = next(iter(shared.values()))
+    if isinstance(first, str) and all(text == first for text in shared.values()):
+        return first
+    if all(text is None for text in shared.values()):
+        column = payload.personal_texts[name]
+        return [column[i] for i in rows]
+    return [payload.text(name, i) for i in rows]
+
+
+def _digits(column: str, rows: Sequence[int]) -> list[str]:
+    return [column[i * 32 : i * 32 + 32] for i in rows]

@@ -1,0 +1,111 @@
+"""A campaign in the inbox: its messages go to the provider by columns, and each is stored once, whatever happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from campaigns.lifecycle import launch
+from campaigns.models import Campaign
+from campaigns.report import accounting
+from campaigns.sending.sender import Sender
+from inbox.models import Feed, InboxMessage
+from notifier.delivery.content import templates
+from tenants.models import Recipient
+from tests.campaigns.conftest import Site, armed, recipients, sent
+from tests.campaigns.fake_client import Killed, claimed, ledger, lose_leases, reported, send
+from tests.campaigns.workers import held_up, terminate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def running(site: Site, **columns: Any) -> Campaign:
+    campaign = armed(site.draft(**columns))
+    launch.go(campaign.tenant_id, campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def inboxes(site: Site) -> dict[str, list[str]]:
+    """The titles of each recipient's messages; their numbers must have no gap."""
+    titles: dict[str, list[str]] = {}
+    for person in Recipient.objects.filter(tenant=site.acme).order_by("external_id"):
+        rows = InboxMessage.objects.filter(recipient_id=person.pk).order_by("seq").values_list("seq", "title")
+        assert [seq for seq, _ in rows] == list(range(1, len(rows) + 1))
+        feed = Feed.objects.filter(recipient_id=person.pk).values_list("last_seq", "unread").first()
+        assert feed in {(len(rows), len(rows)), None}
+        titles[person.external_id] = [title for _, title in rows]
+    return titles
+
+
+def test_everybody_gets_the_text_of_their_locale_with_their_own_values(site: Site) -> None:
+    recipients(site.acme, "eva", "fritz")
+    Recipient.objects.filter(tenant=site.acme, external_id__in=["eva", "fritz"]).update(locale="de")
+    content = {
+        "en": {"title": "Hello {{ recipient.name }}", "body": "Spring", "data": {"n": "{{ recipient.external_id }}"}},
+        "de": {"title": "Der Frühling", "body": "Ist da", "link": "/de"},
+    }
+    templates.publish(site.template, {"in_app": content})
+    campaign = sent(armed(site.draft()))
+    assert inboxes(site) == {
+        **{name: [f"Hello {name.title()}"] for name in ("ada", "bob", "cy", "dee")},
+        "eva": ["Der Frühling"],
+        "fritz": ["Der Frühling"],
+    }
+    rows = InboxMessage.objects.filter(tenant=site.acme).values_list("category", "body", "link")
+    assert Counter(rows) == {("news", "Spring", ""): 4, ("news", "Ist da", "/de"): 2}
+    assert {row["n"] for row in InboxMessage.objects.values_list("data", flat=True) if row} == {
+        "ada",
+        "bob",
+        "cy",
+        "dee",
+    }
+    accounting.account(campaign.pk)
+    assert reported(campaign) == ledger(campaign) == {("delivered", ""): 6}
+
+
+def test_a_worker_that_is_killed_after_it_stored_a_chunk_stores_nothing_twice(site: Site, settings: Settings) -> None:
+    campaign = running(site)
+
+    def die(*arguments: Any, ended: bool) -> bool:
+        raise Killed
+
+    with pytest.raises(Killed):
+        Sender(claimed(campaign), release=die).run()
+    assert all(len(titles) == 1 for titles in inboxes(site).values())
+    assert reported(campaign) == {("sending", ""): 4}
+    lose_leases(settings)
+    send(campaign)
+    assert all(len(titles) == 1 for titles in inboxes(site).values())
+    assert reported(campaign) == {("delivered", ""): 4}
+
+
+def test_a_connection_that_is_lost_while_a_chunk_is_stored_loses_and_repeats_nothing(site: Site) -> None:
+    ada = Recipient.objects.get(tenant=site.acme, external_id="ada")
+    Feed.objects.create(tenant=site.acme, recipient_id=ada.pk)
+    campaign = running(site)
+    with held_up(lambda: send(campaign), f"SELECT FROM inbox_feed WHERE recipient_id = '{ada.pk}' FOR UPDATE") as pid:
+        terminate(pid)
+    assert all(len(titles) == 1 for titles in inboxes(site).values())
+    assert reported(campaign) == {("delivered", ""): 4}
+
+
+def test_a_recipient_who_was_erased_after_arming_gets_nothing_and_the_others_do(site: Site) -> None:
+    campaign = running(site)
+    Recipient.objects.filter(tenant=site.acme, external_id="cy").update(status=Recipient.State.ERASED)
+    send(campaign)
+    assert reported(campaign) == {("delivered", ""): 3, ("suppressed", "recipient_erased"): 1}
+    assert {name for name, titles in inboxes(site).items() if titles} == {"ada", "bob", "dee"}
+
+
+def test_a_message_that_no_inbox_takes_fails_alone(site: Site) -> None:
+    """Arming refuses such a text, so the test puts it into the shard."""
+    campaign = running(site)
+    shard = claimed(campaign)
+    shard.payload.personal_texts["title"][2] = "x" * 501
+    Sender(shard).run()
+    assert reported(campaign) == {("delivered", ""): 3, ("failed", "rejected"): 1}
+    assert sum(len(titles) for titles in inboxes(site).values()) == 3
