@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import psycopg
@@ -48,6 +49,7 @@ class ArmedCampaign:
     seconds: float
     peak_rss_mb: float
     kind: Kind = PUSH
+    database_bytes: int = 0  #: the size of the database before
 
     @property
     def per_s(self) -> float:
@@ -69,6 +71,7 @@ class CampaignRun:
     expansion_cpu_us: float = 0.0
     peak_rss_mb: float = 0.0
     curve: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    disk_bytes: int = 0  #: by which arming, sending and accounting made the database larger
 
     @property
     def sent(self) -> int:
@@ -84,6 +87,7 @@ def arm(site: BenchSite, tenant: BenchTenant, name: str, kind: Kind = PUSH) -> A
     campaign = {"name": name, "template": kind.template, "audience": tenant.audience, "channels": [kind.channel]}
     campaign_id = tenant.api.post("/v1/campaigns", campaign)["id"]
     every_worker = [name for name in site.pids_by_part if name.startswith("worker:")]
+    database_bytes = site.database_bytes()
     with site.database() as database, site.measured(f"arm {tenant.size:,}", *every_worker) as meter:
         began = time.monotonic()
         tenant.api.post(f"/v1/campaigns/{campaign_id}/arm")
@@ -93,7 +97,7 @@ def arm(site: BenchSite, tenant: BenchTenant, name: str, kind: Kind = PUSH) -> A
         seconds = time.monotonic() - began
     if state != "armed":
         raise StepFailed(f"arming failed: {tenant.api.get(f'/v1/campaigns/{campaign_id}')['failure']}")
-    return ArmedCampaign(campaign_id, tenant, seconds, meter.peak_rss_mb, kind)
+    return ArmedCampaign(campaign_id, tenant, seconds, meter.peak_rss_mb, kind, database_bytes)
 
 
 def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | None]) -> CampaignRun:
@@ -113,6 +117,7 @@ def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | Non
     run.expansion_seconds, run.peak_rss_mb = expansion, meter.peak_rss_mb
     run.cpu_us, run.cpu_us_by_part = meter.per_message(armed.tenant.size), meter.parts_per_message(armed.tenant.size)
     run.expansion_cpu_us = after.per_message(armed.tenant.size)
+    run.disk_bytes = site.database_bytes() - armed.database_bytes
     return run
 
 
@@ -187,6 +192,23 @@ def _curve(database: psycopg.Connection[Any], campaign_id: str) -> list[tuple[fl
     """(seconds since GO, messages per second)."""
     counts = {max(0, step): count for step, count in database.execute(_CURVE, [CURVE_STEP, campaign_id])}
     return [(step * CURVE_STEP, counts.get(step, 0) / CURVE_STEP) for step in range(max(counts, default=-1) + 1)]
+
+
+def time_shares(curve: Sequence[tuple[float, float]], shares: Sequence[float]) -> list[float | None]:
+    """For each share of the messages: the share of the time, from GO to the last outcome, after which so many had their
+    outcome. A campaign that keeps its rate has 0.5 for 0.5."""
+    total = sum(rate for _, rate in curve)
+    if not total:
+        return [None for _ in shares]
+    done = list(accumulate(rate / total for _, rate in curve))
+    return [round((_step_of(done, share) + 1) / len(curve), 2) for share in shares]
+
+
+def _step_of(done: Sequence[float], share: float) -> float:
+    """The step in which the share was reached, with the fraction of the step before."""
+    step = next(number for number, value in enumerate(done) if value >= share - 1e-9)
+    before = done[step - 1] if step else 0.0
+    return step - 1 + (share - before) / (done[step] - before)
 
 
 def _value(database: psycopg.Connection[Any], query: str, campaign_id: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from bench.campaign import CampaignRun
+from bench.campaign import CampaignRun, time_shares
 from bench.options import Options
 from notifier.local.servers.binaries import postgres_major
 
@@ -31,6 +31,7 @@ class Record:
             "sinks": {name: {"ceiling_per_s": None, "ceiling_runs_per_s": [], "e2e": {}} for name in versions},
             "peers": {},
             "arm_per_s": None,
+            "recipient_bytes": None,
             "go_first_ms": None,
             "stop_last_ms": None,
             "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None, "sustained_per_s": None},
@@ -73,7 +74,8 @@ class Record:
 
 
 def campaign_entry(run: CampaignRun) -> dict[str, Any]:
-    """One campaign in latest.json."""
+    """One campaign in latest.json. `time_shares`: the share of the time after which 50 % and 95 % had their outcome."""
+    size = run.armed.tenant.size
     return {
         "per_s": round(run.per_s, 1),
         "ratio": None,
@@ -86,6 +88,8 @@ def campaign_entry(run: CampaignRun) -> dict[str, Any]:
         "arm_peak_rss_mb": round(run.armed.peak_rss_mb, 1),
         "expansion_s": None if run.expansion_seconds is None else round(run.expansion_seconds, 3),
         "expansion_cpu_us_per_message": round(run.expansion_cpu_us, 2),
+        "time_shares": dict(zip(("50", "95"), time_shares(run.curve, (0.5, 0.95)), strict=True)),
+        "disk_bytes_per_message": round(run.disk_bytes / size, 1),
         "ledger_sent": run.sent,
         "sink_requests": run.requests,
         "curve": [[at, round(rate)] for at, rate in run.curve],

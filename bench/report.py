@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.api import tables as small_things
+from bench.markdown import number
 from bench.markdown import table as _table
 from bench.targets import Target
 
@@ -66,7 +67,8 @@ def _targets(targets: Sequence[Target]) -> Iterator[str]:
 
 def _campaigns(sinks: Mapping[str, Any]) -> Iterator[str]:
     yield "\n### Campaigns: GO to every outcome durable\n"
-    heads = "sink|recipients|messages/s|of the ceiling|s|p50 / p95 / p99 ms|CPU µs|worker MB|arm/s|rows complete after"
+    heads = "sink|recipients|messages/s|of the ceiling|s|50 / 95 % after, of s|p50 / p95 / p99 ms|CPU µs|with rows"
+    heads += "|worker MB|arm/s|rows complete after"
     rows = [_campaign(name, size, run) for name, sink in sinks.items() for size, run in sink["e2e"].items()]
     yield from _table(heads.split("|"), rows)
     for name, sink in sinks.items():
@@ -80,7 +82,10 @@ def _campaign(name: str, size: str, run: Mapping[str, Any]) -> tuple[str, ...]:
     rows = "at once" if run["expansion_s"] is None else f"{run['expansion_s']:.1f} s"
     cost, memory = f"{run['cpu_us_per_message']:.1f}", f"{run['peak_rss_mb']:.0f}"
     rate, arm = f"{run['per_s']:,.0f}", f"{run['arm_per_s']:,.0f}"
-    return (name, f"{int(size):,}", rate, share, f"{run['seconds']:.2f}", waits, cost, memory, arm, rows)
+    after = " / ".join(number(part, 2) for part in run["time_shares"].values())
+    with_rows = f"{run['cpu_us_per_message'] + run['expansion_cpu_us_per_message']:.1f}"
+    seconds = f"{run['seconds']:.2f}"
+    return (name, f"{int(size):,}", rate, share, seconds, after, waits, cost, with_rows, memory, arm, rows)
 
 
 def _parts(sinks: Mapping[str, Any]) -> Iterator[str]:

@@ -98,10 +98,13 @@ class Bench:
         sizes |= {options.bulk_recipients} if {"api", "fairness"} & set(parts) else set()
         sizes |= {options.fairness_size} if "fairness" in parts else set()
         *created, single_tenant = self.site.create_tenants(len(sizes) + 1)
+        before = self.site.database_bytes()
         with self.site.database() as database:
             for size, (tenant_id, client) in zip(sorted(sizes), created, strict=True):
                 self.tenants[size] = fill_tenant(database, tenant_id, client, size)
             self.single_tenant = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
+        recipients = sum(sizes) + options.single_recipients
+        self.record.figures["recipient_bytes"] = round((self.site.database_bytes() - before) / recipients, 1)
         self.say("tenants", ", ".join(f"{size:,}" for size in sorted(sizes)))
 
     def _sink(self, kind: type[Sink]) -> None:

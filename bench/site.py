@@ -107,6 +107,12 @@ class BenchSite(Stack):
         with self.database() as database:
             database.execute("VACUUM (ANALYZE)")
 
+    def database_bytes(self) -> int:
+        """The size of the database's tables and indexes, without the write-ahead log."""
+        with self.database() as database:
+            row = database.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(str(row[0])) if row else 0
+
     def database(self) -> psycopg.Connection[tuple[object, ...]]:
         """As the role that owns the tables; each statement is its own transaction."""
         return psycopg.connect(self.settings["DATABASE_URL"], autocommit=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench import latency, uniqueness
-from bench.campaign import ArmedCampaign, CampaignRun
+from bench.campaign import ArmedCampaign, CampaignRun, time_shares
 from bench.latency import Latency
 from bench.record import disagreements
 from bench.tenants import BenchTenant
@@ -43,3 +43,10 @@ def test_the_messages_of_a_stopped_campaign_add_up() -> None:
     assert latency.disagreements(replace(seen, requests=41))
     assert latency.disagreements(replace(seen, requests=38))
     assert latency.disagreements(replace(seen, ledger={"sent": 40, "cancelled": 59}))
+
+
+def test_a_campaign_that_slows_down_has_half_of_its_messages_early() -> None:
+    steady, slowing = [(0.0, 10.0), (1.0, 10.0), (2.0, 10.0), (3.0, 10.0)], [(0.0, 30.0), (1.0, 6.0), (2.0, 4.0)]
+    assert time_shares(steady, (0.5, 0.95, 1.0)) == [0.5, 0.95, 1.0]
+    assert time_shares(slowing, (0.5, 0.95, 1.0)) == [0.22, 0.83, 1.0]
+    assert time_shares([], (0.5,)) == [None]
