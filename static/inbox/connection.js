@@ -4,7 +4,7 @@
 // "reload" (too much has changed: list anew), "state" (detail: "live" | "waiting" | "offline" | "signed-out").
 // The table on the server is the truth. A lost message leaves a gap in the sequence numbers and is requested again.
 
-const FIRST_WAIT = 500, LONGEST_WAIT = 30_000;
+const FIRST_WAIT = 500, LONGEST_WAIT = 30_000, LONGEST_SPREAD = 60_000;
 // the server sends a heartbeat every 20 to 30 s; a connection without one is dead although the browser has not noticed
 const HEARTBEAT_TIMEOUT = 70_000;
 const TOKEN_REFUSED = [4401, 4410], TOO_MANY = 4429;
@@ -13,6 +13,8 @@ const FIRST_PAGE = 30;
 export class Connection extends EventTarget {
   #origin; #askToken; #token = null; #socket = null; #timer = null; #watchdog = null; #failures = 0; #closed = false;
   #attempt = 0;
+  // seconds over which the server asks its clients to spread their reconnects: it knows how many there are
+  #within = 0;
   // every message up to `seq` and every change up to `revision` has arrived
   seq = null;
   revision = null;
@@ -108,6 +110,7 @@ export class Connection extends EventTarget {
 
   #receive(frame) {
     this.#watch();
+    this.#within = frame.reconnect_within ?? this.#within;
     if (frame.type === "ready") {
       if (frame.last_seq < this.seq || frame.revision < this.revision) return this.#startOver();
       this.#failures = 0;
@@ -136,7 +139,9 @@ export class Connection extends EventTarget {
     if (TOKEN_REFUSED.includes(code)) this.#token = null;
     const longest = code === TOO_MANY ? 120_000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++);
     // jitter: a million widgets whose server restarted must not reconnect in the same second
-    const wait = code === 4410 && this.#failures === 1 ? 0 : longest / 4 + Math.random() * longest * 0.75;
+    const spread = Math.min(LONGEST_SPREAD, this.#within * 1000);
+    const jitter = spread > longest ? Math.random() * spread : longest / 4 + Math.random() * longest * 0.75;
+    const wait = code === 4410 && this.#failures === 1 ? 0 : jitter;
     this.#signal("state", "waiting");
     this.#timer = setTimeout(() => this.#open(++this.#attempt), wait);
   }
