@@ -10,11 +10,10 @@ import os
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import jwt
 from django.conf import settings
-from django.db import transaction
 
 from notifier.encryption import seal, unseal
 from notifier.errors import Forged, InvalidInput, NotFound
@@ -81,38 +80,61 @@ def mint(recipient: Recipient, ttl_seconds: int | None = None, *, read_only: boo
     return jwt.encode(claims, signing_secret(recipient.tenant_id), algorithm=ALGORITHM), ends
 
 
+class Claimed(NamedTuple):
+    """The ids that an unverified token claims. They only choose the secret with which the token is then verified."""
+
+    tenant_id: uuid.UUID
+    recipient_id: uuid.UUID
+
+
+class Standing(NamedTuple):
+    """What the database says about the recipient of a token. The fields are columns (inbox.store.standing)."""
+
+    external_id: str
+    status: str
+    tenant_active: bool
+    #: encrypted; empty for a tenant that has made no token
+    inbox_secret: bytes | memoryview
+
+
 def verify(token: str) -> Visitor:
     """The holder of the token. Raises Forged with a code. Sets the running transaction's scope to the token's
     tenant."""
-    tenant_id, recipient_id = _claimed_ids(token)
-    set_scope([tenant_id], ConsentSource.PERSON)
-    recipient = Recipient.objects.select_related("tenant").filter(pk=recipient_id, tenant_id=tenant_id).first()
-    if recipient is None or not recipient.tenant.active or recipient.status != Recipient.State.ACTIVE:
-        raise Forged("The token's recipient does not exist here.", code="token_recipient")
-    if not recipient.tenant.inbox_secret:
+    claimed = claimed_ids(token)
+    set_scope([claimed.tenant_id], ConsentSource.PERSON)
+    recipients = Recipient.objects.filter(pk=claimed.recipient_id, tenant_id=claimed.tenant_id)
+    row = recipients.values_list("external_id", "status", "tenant__active", "tenant__inbox_secret").first()
+    return visitor_of(token, claimed, Standing(*row) if row else None)
+
+
+def visitor_of(token: str, claimed: Claimed, standing: Standing | None) -> Visitor:
+    """The holder of the token, whose recipient stands so in the database. Raises Forged with a code."""
+    check_standing(standing)
+    assert standing is not None
+    if not standing.inbox_secret:
         raise Forged("The token's signature is not this tenant's.", code="token_signature")
-    claims = _verified(token, unseal(tenant_id, PURPOSE, recipient.tenant.inbox_secret))
+    claims = _verified(token, unseal(claimed.tenant_id, PURPOSE, standing.inbox_secret))
     if claims["exp"] - claims["iat"] > settings.INBOX_TOKEN_MAX_SECONDS:
         raise Forged("The token lives too long.", code="token_too_long")
-    if claims["sub"] != recipient.external_id:
+    if claims["sub"] != standing.external_id:
         raise Forged("The token's recipient does not exist here.", code="token_recipient")
     if claims.get("scope", READ_ONLY) != READ_ONLY:
         raise Forged("The token has a scope that is not known here.", code="token_claims")
     ends = datetime.fromtimestamp(claims["exp"], UTC)
-    return Visitor(tenant_id, recipient_id, recipient.external_id, ends, may_write="scope" not in claims)
+    return Visitor(*claimed, standing.external_id, ends, may_write="scope" not in claims)
 
 
-def verify_alone(token: str) -> Visitor:
-    """`verify` in a transaction of its own; for sockets."""
-    with transaction.atomic():
-        return verify(token)
+def check_standing(standing: Standing | None) -> None:
+    """Raises Forged when the recipient is gone or erased, or the tenant is inactive."""
+    if standing is None or not standing.tenant_active or standing.status != Recipient.State.ACTIVE:
+        raise Forged("The token's recipient does not exist here.", code="token_recipient")
 
 
-def _claimed_ids(token: str) -> tuple[uuid.UUID, uuid.UUID]:
-    """The ids that the unverified token claims. They only choose the secret with which the token is then verified."""
+def claimed_ids(token: str) -> Claimed:
+    """The ids of an unverified token. Raises Forged with a code."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-        return uuid.UUID(claims["tid"]), uuid.UUID(claims["rid"])
+        return Claimed(uuid.UUID(claims["tid"]), uuid.UUID(claims["rid"]))
     except jwt.InvalidTokenError as error:
         _refuse(error)
     except (KeyError, ValueError, TypeError, AttributeError):

@@ -18,7 +18,7 @@ refuse_insecure_boot()
 
 # these modules import models, which need the app registry that setup fills
 from campaigns.live.consumers import CampaignConsumer  # noqa: E402
-from inbox.live.consumers import InboxConsumer  # noqa: E402
+from inbox.live.socket import inbox_socket  # noqa: E402
 from notifier.api.direct.application import BULK_THREADS, DirectNotifications  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
@@ -36,7 +36,7 @@ application = ProtocolTypeRouter(
         "websocket": URLRouter(
             [
                 # a token is the only credential: the widget runs on the tenant's origin, so cookies are ignored
-                path("v1/inbox/live", InboxConsumer.as_asgi()),
+                path("v1/inbox/live", inbox_socket),  # type: ignore[arg-type]
                 # the session's cookie is the only credential, so only pages of this site may connect
                 path("admin/campaigns/campaign/<uuid:pk>/live/", CampaignConsumer.as_asgi()),
             ]

@@ -135,15 +135,8 @@ else:
     _db["CONN_MAX_AGE"] = None
     _db["CONN_HEALTH_CHECKS"] = True
 
-# -- Redis or Valkey: broker, channel layer, token buckets, provider health. All of it may be lost --
+# -- Redis or Valkey: broker, live channel of the inbox, token buckets, provider health. All of it may be lost --
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        # redis-py 8 defaults to a 5 s socket timeout, which kills idle consumers
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}], "prefix": "live"},
-    }
-}
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = REDIS_URL

@@ -37,7 +37,7 @@ from tenants.access import scope as tenant_scope
 log = structlog.get_logger("campaigns")
 
 MALFORMED, FORBIDDEN, TOO_MANY, TOO_BIG, SERVER_ERROR = 4400, 4403, 4429, 1009, 1011
-#: as the inbox's socket (inbox.live.consumers)
+#: as the inbox's socket (inbox.live.limits)
 FRAME_LIMIT, FRAMES_PER_SECOND, SEND_SECONDS = 16 * 1024, 20, 30.0
 SOCKETS_PER_USER = 20
 #: the session and the role are looked at so often

@@ -1,5 +1,7 @@
-"""The live socket of an open inbox. `notifier.asgi` routes `/v1/inbox/live` to `consumers`.
+"""The live socket of an open inbox. `notifier.asgi` routes `/v1/inbox/live` to `socket`; `socket` calls `inbox.store`.
 
-`consumers` reads `inbox.store` and follows its announcements. `requests` reads a client's frames; `sync_state` says
-which frame comes next, and is pure. `notifier.web.unverified_sockets` bounds sockets without a hello.
+Read `socket` (one inbox), `sync_state` (pure: which frame comes next), `frames` and `requests` (what a client sends),
+then what all sockets of a process share (`process`): `hellos` verifies tokens, `heartbeats` checks the sockets that are
+due, `subscriber` receives the announcements of `inbox.store.announcements`, `registry` finds the sockets of an inbox,
+`database` has the threads. `limits` has the figures. `notifier.web.unverified_sockets` bounds sockets without a hello.
 """

@@ -15,7 +15,7 @@ WAITING_AT_MOST = 50
 _KINDS = ("changes", "read", "seen")
 
 
-@dataclass
+@dataclass(slots=True)
 class SyncState:
     """The state of one socket. Numbers of messages and of changes follow each other, so the next message to send is
     number `seq + 1`, and the next change number `revision + 1`. What is missing is read from the table."""
@@ -35,15 +35,27 @@ class SyncState:
     def misses_changes(self) -> bool:
         return self.counters.revision > self.revision
 
+    def begin(self, counters: Counters, after_seq: int | None, after_revision: int | None) -> None:
+        """The client has everything up to these numbers; None for everything up to now. Announcements may have come
+        before."""
+        self.seq = counters.last_seq if after_seq is None else min(after_seq, counters.last_seq)
+        self.waiting = {seq: m for seq, m in self.waiting.items() if seq > self.seq}
+        self.accept_changes(counters.revision if after_revision is None else min(after_revision, counters.revision))
+        self.merge(counters)
+
     def receive_announcement(self, news: Mapping[str, Any]) -> None:
         """Take in an announcement. Announcements may come twice, late, in any order or not at all."""
-        self.counters = self.counters.merged(from_json(news))
+        self.merge(from_json(news))
         for message in news.get("messages", ()):
             if message["seq"] > self.seq and len(self.waiting) < WAITING_AT_MOST:
                 self.waiting[message["seq"]] = message
         change = {kind: news[kind] for kind in _KINDS if kind in news}
         if change and news["revision"] > self.revision and len(self.waiting_changes) < WAITING_AT_MOST:
             self.waiting_changes[news["revision"]] = change
+
+    def merge(self, counters: Counters) -> None:
+        """Take in counters that were read from the table."""
+        self.counters = self.counters.merged(counters)
 
     def next_messages(self) -> list[Mapping[str, Any]]:
         """The announced messages that follow `seq` without a gap. Empty if the next message was not announced: read it
@@ -52,7 +64,8 @@ class SyncState:
         while (message := self.waiting.pop(self.seq + 1, None)) is not None:
             messages.append(message)
             self.seq += 1
-        self.waiting = {seq: m for seq, m in self.waiting.items() if seq > self.seq}
+        if self.waiting:
+            self.waiting = {seq: m for seq, m in self.waiting.items() if seq > self.seq}
         return messages
 
     def accept_page(self, page: Sequence[Mapping[str, Any]], *, whole: bool, target: int) -> list[Mapping[str, Any]]:

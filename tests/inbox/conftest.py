@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import override_settings
 
 from inbox.provider import InApp
@@ -40,9 +38,7 @@ def send(*messages: InAppMessage) -> Sequence[Verdict]:
 @contextmanager
 def announced_through(port: int) -> Iterator[None]:
     """Messages stored by the test process are announced through the Redis at this port."""
-    layer: dict[str, Any] = settings.CHANNEL_LAYERS["default"]
-    config = {**layer["CONFIG"], "hosts": [{"address": f"redis://127.0.0.1:{port}/0", "socket_timeout": None}]}
-    with override_settings(CHANNEL_LAYERS={"default": {**layer, "CONFIG": config}}):
+    with override_settings(REDIS_URL=f"redis://127.0.0.1:{port}/0"):
         announcements.reset()
         yield
     announcements.reset()

@@ -2,9 +2,9 @@
 
 from notifier.asgi import application
 
-import inbox.live.consumers  # isort: skip  (after the application, which sets Django up)
+from inbox.live import limits  # isort: skip  (after the application, which sets Django up)
 
-inbox.live.consumers.HEARTBEAT_SECONDS = 3.0
-inbox.live.consumers.HELLO_SECONDS = 3.0
+limits.HEARTBEAT_SECONDS = 3.0
+limits.HELLO_SECONDS = 3.0
 
 __all__ = ["application"]

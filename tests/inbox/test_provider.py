@@ -15,7 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from inbox.models import Feed, InboxMessage
 from inbox.store import announcements
-from inbox.store.announcements import group_name
+from inbox.store.announcements import topic
 from inbox.store.counters import Counters
 from notifier.local.servers.ports import free_port
 from notifier.providers.base import provider_class
@@ -146,10 +146,10 @@ def connections_to(server: socket.socket) -> int:
 def test_only_watched_inboxes_are_published_to(dora: Recipient, emil: Recipient) -> None:
     client = redis.Redis.from_url(settings.REDIS_URL)
     watcher = client.pubsub()  # type: ignore[no-untyped-call]
-    watcher.psubscribe("live__group__inbox.*")  # a pattern is no subscription for NUMSUB
+    watcher.psubscribe("inbox:*")  # a pattern is no subscription for NUMSUB
     watcher.get_message(timeout=60)
     direct = client.pubsub()  # type: ignore[no-untyped-call]
-    direct.subscribe(f"live__group__{group_name(dora.pk)}")
+    direct.subscribe(topic(dora.pk))
     direct.get_message(timeout=60)
     announcements.announce([dora.pk, emil.pk, new_id()], lambda _: Counters(last_seq=1, unread=1).as_json())
     announcement = watcher.get_message(timeout=60)

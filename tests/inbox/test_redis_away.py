@@ -48,7 +48,7 @@ class Valkey:
         self.process.wait()
 
     def wait_for_watchers(self, recipient: Recipient, count: int) -> None:
-        topic = f"live__group__{announcements.group_name(recipient.pk)}"
+        topic = announcements.topic(recipient.pk)
         while self.client.pubsub_channels(topic) != [topic.encode()][:count]:
             time.sleep(0.05)
 

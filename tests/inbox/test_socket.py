@@ -103,7 +103,7 @@ def test_a_socket_whose_connection_to_redis_broke_subscribes_again(web: Web, dor
     with Socket(web, mint(dora)[0], after_seq=0) as inbox:
         inbox.receive("heartbeat")
         client = redis.Redis.from_url(settings.REDIS_URL)
-        topic = f"live__group__{announcements.group_name(dora.pk)}"
+        topic = announcements.topic(dora.pk)
         client.client_kill_filter(_type="pubsub")
         while not client.pubsub_numsub(topic)[0][1]:
             time.sleep(0.05)

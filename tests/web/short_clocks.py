@@ -2,13 +2,13 @@
 
 from notifier.asgi import application
 
-import inbox.live.consumers  # isort: skip  (after the application, which sets Django up)
+import inbox.live.limits  # isort: skip  (after the application, which sets Django up)
 from notifier.web import limits  # isort: skip
 
 limits.HEAD_SECONDS = 3.0
 limits.BODY_SECONDS = 3.0
 limits.DRAIN_SECONDS = 3.0
 limits.COUNT_LOCAL = True
-inbox.live.consumers.HELLO_SECONDS = 60.0
+inbox.live.limits.HELLO_SECONDS = 60.0
 
 __all__ = ["application"]
