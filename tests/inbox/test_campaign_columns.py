@@ -14,7 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from inbox.models import Feed, InboxMessage, State
 from inbox.provider import InApp
 from inbox.store import changes, insert_columns
-from inbox.store.announcements import group_name
+from inbox.store.announcements import topic
 from inbox.store.insert import store
 from inbox.store.insert_columns import store_columns
 from notifier.providers.base import Config
@@ -127,7 +127,7 @@ def test_long_texts_are_stored_in_several_statements(dora: Recipient, emil: Reci
 def test_an_open_inbox_hears_of_the_message_of_a_campaign(transactional_db: None, dora: Recipient) -> None:
     client = redis.Redis.from_url(settings.REDIS_URL)
     watcher = client.pubsub()  # type: ignore[no-untyped-call]
-    watcher.subscribe(f"live__group__{group_name(dora.pk)}")
+    watcher.subscribe(topic(dora.pk))
     watcher.get_message(timeout=60)
     send(columns(dora, title="Hi"))
     announced = watcher.get_message(timeout=60)
