@@ -22,6 +22,7 @@ from inbox.live.socket import inbox_socket  # noqa: E402
 from notifier.api.direct.application import BULK_THREADS, DirectNotifications  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
+from notifier.web.load_meter import LoadMeter  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 #: of the process's database connections, those of the threads that store notifications
@@ -43,3 +44,4 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+application = LoadMeter(application)

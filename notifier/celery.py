@@ -36,6 +36,7 @@ def _every(task: str, seconds: float, queue: str = CONTROL) -> dict[str, object]
 
 app.conf.beat_schedule = {
     "notifier sweep": _every("notifier.sweep", 1.0),
+    "load": _every("notifier.watch_load", 2.0),
     "campaigns sweep": _every("campaigns.sweep", 1.0),
     "receipts to fetch": _every("notifier.fetch_receipts", 15.0, BATCH),
     "old unreadable receipts": _every("notifier.forget_receipts", 3600.0),

@@ -297,6 +297,10 @@ PROVIDER_CONNECTIONS = env.int("PROVIDER_CONNECTIONS", 16)
 #: recipients of one shard of a campaign; a task and its wakeup cost 5 ms, whatever the size of the shard
 SHARD_SIZE = env.int("SHARD_SIZE", 5000)
 BATCH_PROCESSES = env.int("BATCH_PROCESSES", os.cpu_count() or 1)
+#: load is shed (docs/load-shedding.md) when urgent messages wait longer for a worker, or an acceptance takes longer; 0:
+#: never for this cause
+LOAD_SHEDDING_WAIT_SECONDS = env.float("LOAD_SHEDDING_WAIT_SECONDS", 5.0)
+LOAD_SHEDDING_ACCEPT_SECONDS = env.float("LOAD_SHEDDING_ACCEPT_SECONDS", 1.0)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200

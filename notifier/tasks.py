@@ -20,6 +20,7 @@ from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger.people.stale_devices import mark_stale_devices
 from notifier.delivery.ledger.reports import receipt_rows
+from notifier.delivery.load_shedding.watch import watch
 from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
@@ -122,6 +123,12 @@ def sweep_once() -> None:
     sweep()
     if receipt_rows.due_accounts():
         signal.notify([RECEIPTS])
+
+
+@shared_task(name="notifier.watch_load", ignore_result=True)
+def watch_load() -> None:
+    """Every 2 seconds: decide whether load is shed."""
+    watch()
 
 
 @shared_task(name="notifier.read_receipts", ignore_result=True)

@@ -1,4 +1,5 @@
-"""/healthz: the process answers. /readyz: the process can work, else 503 with the names of the failed checks."""
+"""/healthz: the process answers. /readyz: the process can work, else 503 with the names of the failed checks; and
+whether load is shed, which is no failure."""
 
 from __future__ import annotations
 
@@ -7,12 +8,13 @@ from collections.abc import Callable
 import redis
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from tenants.database import signed_settings
+from tenants.load_shedding import current_level
 
 log = structlog.get_logger("notifier.web.health")
 _migrated = False
@@ -31,7 +33,16 @@ def ready(request: HttpRequest) -> JsonResponse:
     results = {name: _try(name, check) for name, check in CHECKS.items()}
     status = "ok" if all(results.values()) else "unavailable"
     checks = {name: "ok" if passed else "unavailable" for name, passed in results.items()}
-    return JsonResponse({"status": status, "checks": checks}, status=200 if status == "ok" else 503)
+    body = {"status": status, "checks": checks, "load": _load()}
+    return JsonResponse(body, status=200 if status == "ok" else 503)
+
+
+def _load() -> str:
+    try:
+        return current_level().value
+    except Error as error:
+        log.warning("load level not read", action="readyz", error=type(error).__name__)
+        return "unknown"
 
 
 def _try(name: str, check: Callable[[], bool]) -> bool:

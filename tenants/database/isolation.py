@@ -41,11 +41,9 @@ def operators_only(table: str) -> migrations.RunSQL:
 
 def operators_write(table: str) -> migrations.RunSQL:
     """For a table that no tenant owns and that every process reads: only an operator writes rows."""
-    forward = f"CREATE POLICY reader ON {table} FOR SELECT USING (true);"
-    return migrations.RunSQL(
-        [_policy(table, "operator", _OPERATOR).sql, forward],
-        [f"DROP POLICY reader ON {table};", _policy(table, "operator", _OPERATOR).reverse_sql],
-    )
+    forward, backward = _policy_sql(table, "operator", _OPERATOR)
+    reader = f"CREATE POLICY reader ON {table} FOR SELECT USING (true);"
+    return migrations.RunSQL(f"{forward}{reader}", f"DROP POLICY reader ON {table};{backward}")
 
 
 def own_session_only(table: str) -> migrations.RunSQL:
@@ -54,7 +52,12 @@ def own_session_only(table: str) -> migrations.RunSQL:
 
 
 def _policy(table: str, name: str, visible: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
+    return migrations.RunSQL(*_policy_sql(table, name, visible))
+
+
+def _policy_sql(table: str, name: str, visible: str) -> tuple[str, str]:
+    """The statements that make the policy, and those that remove it."""
+    return (
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;"
         f"CREATE POLICY {name} ON {table} USING ({visible}) WITH CHECK ({visible});",
         f"DROP POLICY {name} ON {table}; ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;",

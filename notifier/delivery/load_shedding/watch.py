@@ -1,0 +1,51 @@
+"""The look at the load: gather facts, decide, and write what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from notifier.delivery.load_shedding.decide import LOOP_LAG_SECONDS, Bounds, Decided, decide
+from notifier.delivery.load_shedding.facts import Facts, gather
+from notifier.vocabulary.load import Level
+from tenants.load_shedding import read_state, reset
+from tenants.models import LoadShedding
+
+log = structlog.get_logger("notifier.load_shedding")
+
+
+def watch(facts: Facts | None = None) -> Level:
+    """One look; returns what is decided now. Several processes may look at once: one of them writes.
+
+    `facts`: instead of the measured ones."""
+    old = _decided(LoadShedding.objects.filter(pk=LoadShedding.ONLY).first())
+    new = decide(old, facts or gather(), _bounds(), read_state().now)
+    if new == old or not _write(old, new) or new.level is old.level:
+        return new.level
+    reset()
+    log.warning("load level changed", action="shedding", level=new.level.value, cause=new.cause)
+    return new.level
+
+
+def _bounds() -> Bounds:
+    accept = settings.LOAD_SHEDDING_ACCEPT_SECONDS
+    return Bounds(settings.LOAD_SHEDDING_WAIT_SECONDS, accept, LOOP_LAG_SECONDS if accept else 0.0)
+
+
+def _write(old: Decided, new: Decided) -> bool:
+    """False when another process has written meanwhile: the next look decides from what it wrote."""
+    LoadShedding.objects.get_or_create(pk=LoadShedding.ONLY)
+    return bool(LoadShedding.objects.filter(pk=LoadShedding.ONLY, **_columns(old)).update(**_columns(new)))
+
+
+def _columns(decided: Decided) -> dict[str, Any]:
+    columns = {"decided": decided.level.value, "decided_at": decided.at, "cause": decided.cause}
+    return {**columns, "asked_since": decided.asked_since}
+
+
+def _decided(row: LoadShedding | None) -> Decided:
+    if row is None:
+        return Decided()
+    return Decided(Level(row.decided), row.decided_at, row.cause, row.asked_since)

@@ -1,0 +1,77 @@
+"""What a web process measures of its load, and what it says about the level of load shedding."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from notifier.delivery.infra import redis
+from notifier.delivery.load_shedding import reports
+from notifier.delivery.load_shedding.reports import WebReport
+from notifier.vocabulary.load import Level, Switch
+from notifier.web.load_meter import level_at, report_of
+from tenants.load_shedding.switch import set_switch
+from tests.fixtures import People
+from tests.inbox.web import Web
+
+
+@pytest.mark.parametrize(
+    ("age", "read", "said"),
+    [(0, Level.NORMAL, Level.NORMAL), (10, Level.SHEDDING, Level.SHEDDING), (11, Level.NORMAL, Level.SHEDDING)],
+)
+def test_a_level_that_is_not_read_for_long_is_shedding(age: float, read: Level, said: Level) -> None:
+    assert level_at(100.0, 100.0 - age, read) is said
+
+
+def test_a_report_is_of_the_last_ten_seconds() -> None:
+    samples = [(80.0, 9.0), *((95.0, 0.01 * n) for n in range(10))]
+    assert report_of(samples, 0.25, 100.0) == WebReport(0.09, 10, 0.25)
+    assert report_of([], 0.0, 100.0) == WebReport(0.0, 0, 0.0)
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
+    until = time.monotonic() + seconds
+    while not (value := holds()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return value
+
+
+@pytest.fixture
+def shedding(transactional_db: None) -> Iterator[None]:
+    set_switch(Switch.ON)
+    yield
+    set_switch(Switch.AUTO)
+
+
+def status(web: Web) -> httpx.Response:
+    return httpx.get(f"{web.origin}/status.json")
+
+
+def test_the_status_is_readable_from_every_page_and_kept_for_some_seconds(web: Web, transactional_db: None) -> None:
+    assert eventually(lambda: status(web).json()["level"] == "normal")
+    answer = status(web)
+    assert (answer.status_code, answer.json()) == (200, {"level": "normal", "ask_after_s": 0})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cache-control"] == "public, max-age=15"
+    assert httpx.head(f"{web.origin}/status.json").content == b""
+    refused = httpx.post(f"{web.origin}/status.json", content=b"x")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_a_switch_reaches_the_status_and_readyz_without_making_the_process_unready(web: Web, shedding: None) -> None:
+    assert eventually(lambda: status(web).json() == {"level": "shedding", "ask_after_s": 60})
+    ready = httpx.get(f"{web.origin}/readyz")
+    assert (ready.status_code, ready.json()["load"]) == (200, "shedding")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_time_of_acceptance_is_reported(web: Web, people: People) -> None:
+    redis.client().delete("load:web")
+    headers = {"Authorization": f"Bearer {people.acme_key}"}
+    for _ in range(3):
+        httpx.post(f"{web.origin}/v1/notifications", json={"recipient": "nobody"}, headers=headers)
+    assert eventually(lambda: [r for r in reports.read() if r.requests == 3 and r.accept > 0])
