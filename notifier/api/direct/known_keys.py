@@ -19,6 +19,9 @@ from notifier.web.group_commit import GroupCommit, GroupLimits
 SECONDS = 60.0
 #: keys that are remembered; beyond it all are forgotten
 MOST = 10_000
+#: keys that are looked up together, 0.1 ms each, and keys that may wait for it: a flood of unknown keys must not hold
+#: up those of tenants
+LIMITS = GroupLimits(threads=1, calls=100, waiting_bytes=32 * 1_000, owner_bytes=32 * 1_000)
 
 
 class KnownKeys:
@@ -26,14 +29,15 @@ class KnownKeys:
 
     def __init__(self) -> None:
         self._callers: dict[bytes, tuple[ApiCaller, float]] = {}
-        self._commit = GroupCommit[bytes, ApiCaller | None]("keys", _load, GroupLimits(threads=1, calls=1))
+        self._commit = GroupCommit[bytes, ApiCaller | None]("keys", _load, LIMITS)
 
     async def caller(self, digest: bytes) -> ApiCaller | None:
-        """The caller; None for an unknown key. Raises Busy, and the errors of a database that is away."""
+        """The caller; None for an unknown key. Raises Busy when too many keys wait, and the errors of a database that
+        is away."""
         caller, until = self._callers.get(digest, (None, 0.0))
         if caller is not None and time.monotonic() < until:
             return caller
-        caller = await self._commit.submit(digest, digest, len(digest))
+        caller = await self._commit.submit(None, digest, len(digest))
         if caller is not None:
             if len(self._callers) >= MOST:
                 self._callers.clear()
@@ -42,6 +46,7 @@ class KnownKeys:
 
 
 def _load(digests: Sequence[bytes]) -> list[ApiCaller | None]:
+    """The scope that the transaction gets is of any of the keys; nothing else is read in it."""
     with transaction.atomic():
-        callers = load_callers(digests)
+        callers = load_callers(sorted(set(digests)))
     return [callers.get(digest) for digest in digests]

@@ -93,8 +93,8 @@ def unknown_key() -> AuthenticationFailed:
 
 
 def load_callers(digests: Sequence[bytes]) -> dict[bytes, ApiCaller]:
-    """The callers of these keys, which are of one tenant, by digest; an unknown or revoked key has none. Sets the
-    transaction's scope to the tenant. One round trip, with BEGIN when these are the transaction's first statements."""
+    """The callers of these keys by digest; an unknown or revoked key has none. Sets the transaction's scope to the
+    tenant of the last key. One round trip, with BEGIN when these are the transaction's first statements."""
     with ExitStack() as cursors:
         asked = [(digest, cursors.enter_context(bulk.cursor())) for digest in digests]
         with bulk.pipelined():
