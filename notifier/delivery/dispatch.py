@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import queue
 import random
-import threading
 import time
 import uuid
 from collections import Counter
@@ -25,6 +24,7 @@ from notifier.channels.base import Message
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.content.attachments.memory import BUDGET, portions
 from notifier.delivery.infra.db_retry import retry_while_db_down
+from notifier.delivery.infra.reused_threads import ReusedThreads
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide
@@ -92,6 +92,7 @@ class Dispatcher:
         self._write, self._give_back, self._renew_seconds = write, give_back, renew_seconds
         self._completed: queue.SimpleQueue[_Completion] = queue.SimpleQueue()
         self._in_flight: list[InFlightBatch] = []
+        self._threads = ReusedThreads("batch")
         self._renewed = time.monotonic()
         self._gathered: list[Outcome] = []
         self._write_by = 0.0
@@ -159,7 +160,7 @@ class Dispatcher:
             self._run(*args)
             return
         try:
-            threading.Thread(target=self._run, args=args, daemon=True, name="batch").start()
+            self._threads.run(lambda: self._run(*args))
         except RuntimeError:  # the system gives no more threads; a batch without a thread would never end
             self._run(*args)
 

@@ -129,7 +129,7 @@ class _Task:
     def _start_due(self, late: bool) -> bool:
         """Claim and send rows that are due, if some may be due; returns whether there were any."""
         dispatcher, limits, now = self._dispatcher, self._limits, time.monotonic()
-        if dispatcher.batches >= limits.batches:
+        if dispatcher.batches >= limits.batches or self._will_wait():
             return False
         self._woken = self._woken or self._listener.notified()
         if not (self._woken or self._left_behind or now - self._claimed_at > POLL_ANYWAY_SECONDS):
@@ -143,6 +143,11 @@ class _Task:
         full = dispatcher.batches >= limits.batches or dispatcher.rows >= limits.claim_size
         self._left_behind = bool(passed_over) or full
         return bool(rows)
+
+    def _will_wait(self) -> bool:
+        """Whether the task waits for a wakeup next: `wait` takes one that came meanwhile, in the same query."""
+        idle = not (self._woken or self._left_behind or self._dispatcher.batches)
+        return idle and not self._listener.disconnected and time.monotonic() - self._claimed_at < POLL_ANYWAY_SECONDS
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
         size = min(self._limits.claim_size, self._window or self._limits.claim_size)

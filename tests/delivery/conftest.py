@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from notifier.delivery import recheck
 from notifier.delivery.accounts import health, registry
 from notifier.delivery.caps import loading
 from tests.delivery.build import Shop, a_shop
@@ -32,6 +33,7 @@ def accounts_as_new() -> Iterator[None]:
     yield
     registry.reset()
     health.reset()
+    recheck.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,10 @@ def queue() -> Iterator[str]:
     redis.client().delete(name, f"listening:{name}", f"wakeup:{name}")
 
 
+#: makes the wakeup that no listener has taken so many seconds older
+AGE_WAKEUP = "return redis.call('LSET', KEYS[1], 0, redis.call('LINDEX', KEYS[1], 0) - ARGV[1])"
+
+
 def tasks_on(queue: str) -> int:
     return int(redis.client().llen(queue))
 
@@ -43,10 +47,22 @@ def test_without_a_listener_a_wakeup_is_a_task_and_two_are_queued_at_most(queue:
     assert tasks_on(queue) == 2
 
 
-def test_a_wakeup_that_finds_an_earlier_one_is_a_task(queue: str) -> None:
+def test_a_wakeup_stands_for_the_messages_right_after_it(queue: str) -> None:
     listener = WakeupListener(queue)
     listener.notified()
     tasks.notify_queue(queue)
+    redis.run_script(AGE_WAKEUP, [f"wakeup:{queue}"], [-60])  # as if it were from the future: the test may take long
+    tasks.notify_queue(queue)
+    assert tasks_on(queue) == 0
+    assert listener.notified()
+    assert not listener.notified()
+
+
+def test_a_wakeup_that_finds_an_older_one_is_a_task(queue: str) -> None:
+    listener = WakeupListener(queue)
+    listener.notified()
+    tasks.notify_queue(queue)
+    redis.run_script(AGE_WAKEUP, [f"wakeup:{queue}"], [1])
     tasks.notify_queue(queue)
     assert tasks_on(queue) == 1
     assert listener.notified()
