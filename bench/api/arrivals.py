@@ -12,7 +12,7 @@ from bench.tenants import BenchTenant
 
 #: seconds for everything that was accepted to arrive
 TIMEOUT = 120.0
-POLL = 0.5
+POLL = 0.2
 #: id of the delivery -> Unix time of its arrival
 Arrivals = dict[str, float]
 

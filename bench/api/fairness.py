@@ -25,7 +25,7 @@ from notifier.local.console import Say
 PER_S, CONNECTIONS = 20, 8
 TRANSACTIONAL, CRITICAL = "order-shipped", "one-time-code"
 #: seconds of the load before the first measured request
-LEAD = 1.0
+LEAD = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FairnessBench:
         self.figures: dict[str, Any] = {}
 
     def run(self, seconds: int) -> dict[str, Any]:
-        self._single_load(PER_S * 2)  # warms the path
+        self._single_load(PER_S)  # warms the path
         self._alone(seconds)
         self._beside_bulk(seconds)
         self._beside_campaign()

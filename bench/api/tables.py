@@ -51,6 +51,8 @@ def _parts(api: Mapping[str, Any]) -> Iterator[str]:
     parts = [part for part in dict.fromkeys((*single, *bulk)) if single.get(part, 0) >= 1 or bulk.get(part, 0) >= 1]
     if not parts:
         return
+    idle = number(api.get("idle_cpu_ms_per_s"))
+    yield f"\nThe idle stack uses {idle} ms of CPU a second, which the notifications of that second carry."
     yield "\nCPU µs by processes, of a single notification at 100/s and of a recipient in bulk:\n"
     rows = [(part, number(single.get(part)), number(bulk.get(part))) for part in parts]
     yield from table(("processes", "single", "bulk"), rows)

@@ -33,6 +33,7 @@ http {{
 """
 #: seconds after which the log of a timed sink reaches the disk
 FLUSH = 1.0
+APNS_FLUSH = "100ms"
 
 
 class Nginx(Sink):
@@ -57,7 +58,7 @@ class Nginx(Sink):
 
     def command(self) -> list[str]:
         log = f"access_log {self.folder}/seen.log seen buffer=256k flush={FLUSH:g}s;" if self._timed else ""
-        apns_log = f"access_log {self.folder}/apns.log apns buffer=64k flush={FLUSH:g}s;" if self._names_apns else ""
+        apns_log = f"access_log {self.folder}/apns.log apns buffer=64k flush={APNS_FLUSH};" if self._names_apns else ""
         for name in ("seen.log", "tokens.log", "apns.log"):
             (self.folder / name).unlink(missing_ok=True)
         config = self.folder / "nginx.conf"
@@ -92,8 +93,8 @@ class Nginx(Sink):
         return sorted(float(ended) - float(took) for ended, took in map(str.split, takewhile(bool, lines)))
 
     def arrived(self) -> dict[str, float]:
-        """id of the delivery -> Unix time at which its message to APNs began to arrive; up to `FLUSH` seconds late. A
-        message that arrived twice keeps its first time."""
+        """id of the delivery -> Unix time at which its message to APNs began to arrive; `APNS_FLUSH` late. A message
+        that arrived twice keeps its first time."""
         arrived: dict[str, float] = {}
         for line in (self.folder / "apns.log").read_text().splitlines(keepends=True):
             ended, took, delivery = line.split(" ") if line.endswith("\n") else ("0", "0", "-\n")
