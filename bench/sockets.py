@@ -66,7 +66,8 @@ class _Web:
     """One web process beside those of the stack."""
 
     def __init__(self, stack: BenchSite) -> None:
-        self.port = free_port()
+        # below the ports of outgoing connections: clients that reconnect to a killed process would take its port
+        self.port = free_port(18_400)
         program = programs.web({**stack.env, "WEB_CONCURRENCY": "1", "WEB_MAX_CONNECTIONS": "12000"}, self.port)
         self.child = Child(program, stack.root / "sockets", stack.say)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from notifier.web import connections, limits
+from notifier.web import connections, limits, unverified_sockets
 from notifier.web.transport import LingeringTransport
 
 
@@ -39,6 +39,7 @@ HEADER_TOO_LARGE: Refusal = (431, "headers_too_large", f"A header has over {limi
 HEADERS_TOO_LARGE: Refusal = (431, "headers_too_large", f"The headers have over {limits.MAX_HEADERS} bytes.")
 PIPELINED: Refusal = (400, "malformed_request", f"Over {limits.MAX_PIPELINED} requests wait on this connection.")
 HEAD_TOO_SLOW: Refusal = (408, "too_slow", f"The headers were not there within {limits.HEAD_SECONDS:.0f} seconds.")
+TOO_MANY_SOCKETS: Refusal = (503, "too_many_sockets", "Other new sockets are served first; connect again later.")
 TOO_MANY: Refusal = (503, "too_many_connections", "This address, or all together, have too many connections.")
 _TITLES = {
     400: "The request is not valid",
@@ -47,7 +48,7 @@ _TITLES = {
     431: "The headers are too large",
     503: "Not available at the moment",
 }
-_RETRY_AFTER = {503: b"retry-after: 5\r\n"}
+_RETRY_AFTER = 5
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -84,11 +85,19 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
+        if not unverified_sockets.has_room(self._host):
+            # refused before a socket is set up: 0.15 ms instead of 0.6, which counts when 10,000 clients come together
+            self._wrap_without_linger()
+            self._refuse(TOO_MANY_SOCKETS, unverified_sockets.retry_after())
+            return
         self._handed_over = True  # the socket's protocol calls connections.leave
         connections.mark_busy(self)
+        self._wrap_without_linger()
+        super().handle_websocket_upgrade()
+
+    def _wrap_without_linger(self) -> None:
         # bytes from a socket's client are never the rest of a request
         self.transport = LingeringTransport(cast("LingeringTransport", self.transport).inner, lambda: False, self.loop)
-        super().handle_websocket_upgrade()
 
     @property
     def _host(self) -> str | None:
@@ -196,7 +205,7 @@ class BoundedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal or MALFORMED)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal, retry_after: int = _RETRY_AFTER) -> None:
         """Answer with the refusal and close. A request that is being answered loses its answer."""
         self._refusal = refusal
         self._stop_head_timer()
@@ -206,7 +215,10 @@ class BoundedHttp(HttpToolsProtocol):
             if begun:
                 self.transport.close()
                 return
-        self.transport.write(_answer(*refusal, self.server_state.default_headers))
+        headers = list(self.server_state.default_headers)
+        if refusal[0] == 503:
+            headers.append((b"retry-after", b"%d" % retry_after))
+        self.transport.write(_answer(*refusal, headers))
         self.transport.close()
 
 
@@ -222,5 +234,5 @@ def _answer(status: int, code: str, detail: str, headers: list[tuple[bytes, byte
     content = orjson.dumps(document)
     lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers)]
     lines += [b"content-type: application/problem+json\r\n", b"content-length: %d\r\n" % len(content)]
-    lines += [_RETRY_AFTER.get(status, b""), b"connection: close\r\n\r\n", content]
+    lines += [b"connection: close\r\n\r\n", content]
     return b"".join(lines)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import orjson
 import pytest
 
 from inbox.tokens import mint
-from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS
+from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS, RETRY_AFTER
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Socket, Web
@@ -105,6 +106,21 @@ def test_a_socket_that_has_said_hello_is_no_longer_limited(roomy: Web, dora: Rec
             client.send(UPGRADE)
             status_lines.append(client.socket.recv(12))
         assert status_lines == [b"HTTP/1.1 101"] * MAX_UNVERIFIED_PER_ADDRESS + [b"HTTP/1.1 503"]
+
+
+def test_a_refused_handshake_says_when_to_come_again(roomy: Web) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Raw(roomy, "127.0.0.1")) for _ in range(MAX_UNVERIFIED_PER_ADDRESS + 1)]
+        for client in clients:
+            client.send(UPGRADE)
+        for client in clients[:-1]:
+            assert client.socket.recv(12) == b"HTTP/1.1 101"
+        answer = clients[-1].socket.recv(2_000).decode()
+        head, _, document = answer.partition("\r\n\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:])
+        assert head.startswith("HTTP/1.1 503")
+        assert int(headers["retry-after"]) in range(RETRY_AFTER[0], RETRY_AFTER[1] + 1)
+        assert orjson.loads(document)["code"] == "too_many_sockets"
 
 
 def opens(web: Web, address: str) -> bool:
