@@ -55,7 +55,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "tenants_consentchange": APPEND | {"UPDATE (address)"},
     "tenants_erasure": APPEND,
     "tenants_erasedaddress": FULL,
-    "tenants_idempotencykey": WRITE,
+    # a request that is refused beside others of its group leaves its key free
+    "tenants_idempotencykey": FULL,
     "tenants_auditlog": APPEND,
     # every process reads it; row-level security lets only operators write it
     "tenants_loadshedding": WRITE,

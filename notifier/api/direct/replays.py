@@ -1,98 +1,113 @@
 """Idempotency-Key for a group of requests of one tenant: what was answered before, and what is stored now.
 
-The rows are those of `notifier.api.framework.idempotency`, so a request may be repeated on either way. A row is written
-once, with its answer, at the end of the group's transaction. When another transaction has stored the key meanwhile, the
-whole group is rolled back and begins anew, and finds the answer.
+The rows, and the order of steps, are those of `notifier.api.framework.idempotency`, so a request may be repeated on
+either way: keys are claimed before ordering queues are locked, so that two transactions never wait for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
 from notifier.api.direct.requests import Request
-from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.idempotency import HEADER, REPLAYED, digest_of
 from notifier.delivery.infra import bulk
 from notifier.errors import Conflict, IdempotencyMismatch
 from notifier.vocabulary.ids import new_id
 from notifier.web.direct import Answer
 
-_NAMES: bulk.Columns = {"mode": "text", "endpoint": "text", "key": "text"}
-_FIND = f"""
-SELECT k.mode, k.endpoint, k.key, k.body_digest, k.status, k.response #>> '{{}}'
-FROM tenants_idempotencykey k JOIN {bulk.unnest("n", _NAMES)} USING (mode, endpoint, key) WHERE k.tenant_id = %b
-"""
-_ROW: bulk.Columns = {
-    "id": "uuid", "tenant_id": "uuid", "mode": "text", "endpoint": "text", "key": "text", "body_digest": "bytea",
-    "status": "smallint", "response": "jsonb",
-}  # fmt: skip
-_KEEP = f"""
-{bulk.insert_statement("tenants_idempotencykey", _ROW, {"created_at": "now()"})}
-ON CONFLICT (tenant_id, mode, endpoint, key) DO NOTHING
-"""
-NOT_ENDED = "The first request with this key has not ended; try again."
 #: mode, endpoint, key
 Name = tuple[str, str, str]
 
-
-class KeyTaken(Exception):
-    """Another transaction stored the same key meanwhile."""
+_NAME: bulk.Columns = {"mode": "text", "endpoint": "text", "key": "text"}
+_ROW: bulk.Columns = {"id": "uuid", "tenant_id": "uuid", **_NAME, "body_digest": "bytea"}
+_NEW = {"status": "0::smallint", "response": "'null'::jsonb", "created_at": "now()"}
+_CLAIM = f"""
+{bulk.insert_statement("tenants_idempotencykey", _ROW, _NEW)}
+ON CONFLICT (tenant_id, mode, endpoint, key) DO NOTHING RETURNING id
+"""
+_FIND = f"""
+SELECT k.mode, k.endpoint, k.key, k.body_digest, k.status, k.response #>> '{{}}'
+FROM tenants_idempotencykey k JOIN {bulk.unnest("n", _NAME)} USING (mode, endpoint, key) WHERE k.tenant_id = %b
+"""
+_ANSWER: bulk.Columns = {"id": "uuid", "status": "smallint", "response": "jsonb"}
+_KEEP = f"""
+UPDATE tenants_idempotencykey k SET status = a.status, response = a.response
+FROM {bulk.unnest("a", _ANSWER)} WHERE k.id = a.id
+"""
+_FREE = "DELETE FROM tenants_idempotencykey WHERE id = ANY(%b)"
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The answer to an earlier request with the same key."""
+    """The answer to an earlier request with the same key. Status 0: that request has not ended."""
 
-    body_digest: bytes
-    status: int
-    response: str | None
+    body_digest: bytes = b""
+    status: int = 0
+    response: str | None = None
 
-    def replay(self, request: Request) -> Answer:
+    def replay(self, digest: bytes) -> Answer:
         """Raises IdempotencyMismatch, or Conflict while the first request has not ended."""
         if not self.status:
-            raise Conflict(NOT_ENDED, code="in_progress")
-        if self.body_digest != digest(request):
+            raise Conflict("The first request with this key has not ended; try again.", code="in_progress")
+        if self.body_digest != digest:
             raise IdempotencyMismatch("This key was used with another request before; use a new one.", field=HEADER)
-        return Answer(self.status, (self.response or "").encode(), headers=((REPLAYED.lower().encode(), b"true"),))
+        headers = ((REPLAYED.lower().encode(), b"true"),)
+        return Answer(self.status, (self.response or "").encode(), headers=headers)
+
+
+@dataclass
+class Keys:
+    """The keys of one group, claimed or known from before."""
+
+    #: the rows that this transaction claimed; a request that is refused leaves its row, which `keep` deletes
+    claimed: dict[Name, uuid.UUID] = field(default_factory=dict)
+    kept: Mapping[Name, Kept] = field(default_factory=dict)
+
+    def replay(self, name: Name | None, digest: bytes) -> Answer | None:
+        """The answer that was given before; None for a request without a key, or the first with its key."""
+        if name is None or name in self.claimed:
+            return None
+        return self.kept.get(name, Kept()).replay(digest)
+
+    def keep(self, answers: Mapping[Name, Answer]) -> None:
+        """Store the answers of the claimed keys, as text, so that a replay is the same to the byte. A refused request
+        has no answer here, and leaves its key free."""
+        rows = [
+            (self.claimed[name], answer.status, orjson.dumps(answer.content.decode()).decode())
+            for name, answer in answers.items()
+        ]
+        refused = [claim_id for name, claim_id in self.claimed.items() if name not in answers]
+        with bulk.cursor() as cursor:
+            if rows:
+                cursor.execute(_KEEP, bulk.by_column(_ANSWER, rows), prepare=True)
+            if refused:
+                cursor.execute(_FREE, [refused])
 
 
 def digest(request: Request) -> bytes:
-    """Of the parsed body: spaces and the order of names do not matter."""
+    """Of the parsed body: spaces and the order of names do not matter. Raises ParseError and InvalidInput."""
     return digest_of("POST", request.endpoint.path, request.document)
 
 
-def name_of(request: Request, caller: ApiCaller) -> Name | None:
-    """None without a key."""
-    key = request.idempotency_key
-    return None if key is None else (caller.mode.value, request.endpoint.value, key)
-
-
-def find(tenant_id: object, names: Sequence[Name]) -> dict[Name, Kept]:
-    """The answers that are stored under these names."""
-    if not names:
-        return {}
+def claim(tenant_id: uuid.UUID, digests: Mapping[Name, bytes]) -> Keys:
+    """Claim the keys that are new, in the order of their names, and find the answers to the others. Waits for another
+    transaction that has claimed one of them."""
+    if not digests:
+        return Keys()
+    rows = {new_id(): name for name in sorted(digests)}
     with bulk.cursor() as cursor:
-        cursor.execute(_FIND, [*bulk.by_column(_NAMES, names), tenant_id], prepare=True)
+        values = [(claim_id, tenant_id, *name, digests[name]) for claim_id, name in rows.items()]
+        cursor.execute(_CLAIM, bulk.by_column(_ROW, values), binary=True, prepare=True)
+        claimed = {rows[claim_id]: claim_id for (claim_id,) in cursor.fetchall()}
+    others = [name for name in digests if name not in claimed]
+    return Keys(claimed, _find(tenant_id, others) if others else {})
+
+
+def _find(tenant_id: uuid.UUID, names: Sequence[Name]) -> dict[Name, Kept]:
+    with bulk.cursor() as cursor:
+        cursor.execute(_FIND, [*bulk.by_column(_NAME, names), tenant_id], prepare=True)
         return {(mode, endpoint, key): Kept(bytes(kept[0]), *kept[1:]) for mode, endpoint, key, *kept in cursor}
-
-
-def _as_text(answer: Answer) -> str:
-    """The answer as a JSON text, so that a replay is the same to the byte."""
-    return orjson.dumps(answer.content.decode()).decode()
-
-
-def keep(caller: ApiCaller, answered: Sequence[tuple[Name, Request, Answer]]) -> None:
-    """Store the answers. Raises KeyTaken. In the order of the names, so that two groups do not wait for each other."""
-    if not answered:
-        return
-    rows = [
-        (new_id(), caller.tenant_id, *name, digest(request), answer.status, _as_text(answer))
-        for name, request, answer in sorted(answered, key=lambda entry: entry[0])
-    ]
-    with bulk.cursor() as cursor:
-        cursor.execute(_KEEP, bulk.by_column(_ROW, rows), prepare=True)
-        if cursor.rowcount != len(rows):
-            raise KeyTaken

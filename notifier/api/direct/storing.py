@@ -8,7 +8,7 @@ the one at fault fails.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,29 +18,30 @@ from rest_framework.exceptions import APIException
 from structlog.contextvars import bound_contextvars
 
 from notifier.api.direct import replays
-from notifier.api.direct.replays import Kept, KeyTaken, Name
+from notifier.api.direct.replays import Name
 from notifier.api.direct.requests import Outcome, Request
 from notifier.api.framework.authentication import ApiCaller, lacks_scope, load_callers, unknown_key
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.delivery import accept
-from notifier.errors import Conflict, NotifierError
+from notifier.errors import NotifierError
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer, refusal
 
 log = structlog.get_logger("notifier.api")
-#: how often a group begins anew because another transaction stored one of its idempotency keys
-TRIES = 3
 SCOPE = "send"
+#: what refuses one request, and no other of its group
+REFUSALS = (NotifierError, APIException, PermissionDenied)
 
 
 @dataclass
 class _Fresh:
-    """A request that was not answered before, and what it asks for."""
+    """A request that may be accepted: what it asks for, and with a key its name and digest."""
 
     request: Request
     caller: ApiCaller
-    name: Name | None
     attempts: list[SendRequest | Problem]
+    name: Name | None = None
+    digest: bytes = b""
 
 
 def store(requests: Sequence[Request]) -> list[Answer]:
@@ -64,77 +65,76 @@ def _first_of_each_key(requests: Sequence[Request], waiting: Sequence[int]) -> l
 
 
 def _answers(requests: Sequence[Request]) -> list[Answer]:
-    for _ in range(TRIES):
-        try:
-            return _transaction(requests)
-        except KeyTaken:
-            continue
-        except (OperationalError, InterfaceError) as error:
-            connection.close()
-            log.warning("database is away", action="api error", error=type(error).__name__)
-            return [_refused(request, error) for request in requests]
-        except Exception as error:
-            if len(requests) > 1:
-                return [answer for request in requests for answer in _answers([request])]
-            log.exception("unexpected error", action="api error")
-            return [_refused(requests[0], error)]
-    return [_refused(request, Conflict(replays.NOT_ENDED, code="in_progress")) for request in requests]
+    try:
+        return _transaction(requests)
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.warning("database is away", action="api error", error=type(error).__name__)
+        return [_refused(request, error) for request in requests]
+    except Exception as error:
+        if len(requests) > 1:
+            return [answer for request in requests for answer in _answers([request])]
+        log.exception("unexpected error", action="api error")
+        return [_refused(requests[0], error)]
 
 
 def _transaction(requests: Sequence[Request]) -> list[Answer]:
     with transaction.atomic():
         callers = load_callers(sorted({request.key_digest for request in requests}))
-        names = {i: name for i, r in enumerate(requests) if (name := _name(r, callers))}
-        kept = replays.find(_tenant_of(callers), sorted(set(names.values()))) if names else {}
-        read = [_read(request, callers, kept) for request in requests]
-        fresh = [entry for entry in read if isinstance(entry, _Fresh)]
-        answered = iter(_accepted(fresh))
-        return [next(answered) if isinstance(entry, _Fresh) else entry for entry in read]
+        entries = [_read(request, callers) for request in requests]
+        fresh = [entry for entry in entries if isinstance(entry, _Fresh)]
+        answers = _accepted(fresh[0].caller.tenant_id, fresh) if fresh else {}
+        return [answers[id(entry)] if isinstance(entry, _Fresh) else entry for entry in entries]
 
 
-def _tenant_of(callers: dict[bytes, ApiCaller]) -> uuid.UUID:
-    return next(iter(callers.values())).tenant_id
-
-
-def _name(request: Request, callers: dict[bytes, ApiCaller]) -> Name | None:
-    caller = callers.get(request.key_digest)
-    return None if caller is None else replays.name_of(request, caller)
-
-
-def _read(request: Request, callers: dict[bytes, ApiCaller], kept: dict[Name, Kept]) -> _Fresh | Answer:
+def _read(request: Request, callers: Mapping[bytes, ApiCaller]) -> _Fresh | Answer:
     try:
         caller = callers.get(request.key_digest)
         if caller is None:
             raise unknown_key()
         if not caller.may(SCOPE):
             raise PermissionDenied(lacks_scope(SCOPE))
-        name = replays.name_of(request, caller)
-        if name is not None and name in kept:
-            return kept[name].replay(request)
-        return _Fresh(request, caller, name, request.attempts(caller))
-    except (NotifierError, APIException, PermissionDenied) as error:
+        key = request.idempotency_key
+        if key is None:
+            return _Fresh(request, caller, request.attempts(caller))
+        name = (caller.mode.value, request.endpoint.value, key)
+        return _Fresh(request, caller, [], name, replays.digest(request))
+    except REFUSALS as error:
         return _refused(request, error)
 
 
-def _accepted(fresh: Sequence[_Fresh]) -> list[Answer]:
-    """Accept what the requests ask for, and keep the answers of those with an idempotency key."""
-    if not fresh:
-        return []
-    outcomes = iter(
-        accept(fresh[0].caller.tenant_id, [a for f in fresh for a in f.attempts if isinstance(a, SendRequest)])
-    )
-    answers, keeping = [], []
-    for entry in fresh:
-        own: list[Outcome] = [next(outcomes) if isinstance(a, SendRequest) else a for a in entry.attempts]
+def _accepted(tenant_id: uuid.UUID, fresh: Sequence[_Fresh]) -> dict[int, Answer]:
+    """The answers, by the entries' ids."""
+    keys = replays.claim(tenant_id, {f.name: f.digest for f in fresh if f.name is not None})
+    answers = {id(f): answer for f in fresh if (answer := _replayed_or_refused(f, keys))}
+    asking = [f for f in fresh if id(f) not in answers]
+    sent = [a for f in asking for a in f.attempts if isinstance(a, SendRequest)]
+    outcomes = iter(accept(tenant_id, sent) if sent else [])
+    keeping: dict[Name, Answer] = {}
+    for f in asking:
+        own: list[Outcome] = [next(outcomes) if isinstance(a, SendRequest) else a for a in f.attempts]
         try:
-            answers.append(entry.request.answer(own))
+            answers[id(f)] = f.request.answer(own)
         except NotifierError as error:
-            answers.append(_refused(entry.request, error))  # stores nothing, not even its idempotency key
+            answers[id(f)] = _refused(f.request, error)
             continue
-        if entry.name is not None:
-            keeping.append((entry.name, entry.request, answers[-1]))
-    replays.keep(fresh[0].caller, keeping)
+        if f.name is not None:
+            keeping[f.name] = answers[id(f)]
+    keys.keep(keeping)
     return answers
+
+
+def _replayed_or_refused(entry: _Fresh, keys: replays.Keys) -> Answer | None:
+    """The answer to a request with a key that is not accepted: it was answered before, or its body is refused."""
+    if entry.name is None:
+        return None
+    try:
+        if (answer := keys.replay(entry.name, entry.digest)) is not None:
+            return answer
+        entry.attempts = entry.request.attempts(entry.caller)
+    except REFUSALS as error:
+        return _refused(entry.request, error)
+    return None
 
 
 def _refused(request: Request, error: BaseException) -> Answer:
