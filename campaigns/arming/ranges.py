@@ -15,10 +15,12 @@ from campaigns.arming.limits import LIMITS
 from campaigns.arming.render_problems import RenderProblem, merge_problems
 from campaigns.models import AudienceRange, Campaign
 from campaigns.states import State
+from notifier.delivery.planning.consent_changes import Unseen
 
 
-def freeze_audience(campaign: Campaign, range_size: int = LIMITS.range_size) -> bool:
-    """Store the audience as ranges; False when an edit has overtaken this arming."""
+def freeze_audience(campaign: Campaign, unseen: Unseen, range_size: int = LIMITS.range_size) -> bool:
+    """Store the audience as ranges; False when an edit has overtaken this arming. `unseen`: the consent changes that
+    the ranges may not see, noted before."""
     assert campaign.audience is not None
     # small shards need small ranges: sharding.NUMBERS_PER_RANGE must suffice for the shards of one range
     key_ranges = list(audience.key_ranges(campaign.audience, min(range_size, 100 * settings.SHARD_SIZE)))
@@ -29,9 +31,15 @@ def freeze_audience(campaign: Campaign, range_size: int = LIMITS.range_size) -> 
         ),
         batch_size=1_000,
     )
-    # `armed_at` says that the ranges are stored, and from when on the sender reads consent changes
+    # `armed_at` says that the ranges are stored
     same_arming = Campaign.objects.filter(pk=campaign.pk, state=State.ARMING, revision=campaign.revision)
-    return same_arming.update(armed_at=Now(), audience_size=sum(k.entries for k in key_ranges)) == 1
+    moved = same_arming.update(
+        armed_at=Now(),
+        audience_size=sum(k.entries for k in key_ranges),
+        consent_since=unseen.since,
+        consent_transactions=list(unseen.transactions),
+    )
+    return moved == 1
 
 
 _LOCK_NEXT = """

@@ -28,6 +28,7 @@ from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
 from notifier.delivery.accounts import registry
 from notifier.delivery.planning import recipients
+from notifier.delivery.planning.consent_changes import note_unseen
 from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary.status import Reason
 
@@ -55,8 +56,9 @@ def begin(campaign_id: uuid.UUID, limits: ArmingLimits = LIMITS) -> bool:
                     remove_arming(campaign)
                     # creates the accounts that every tenant has; in a range's transaction, a failure would remove them
                     registry.usable_accounts(campaign.tenant, "", "", campaign.mode)
+                unseen = note_unseen()
                 with transaction.atomic():
-                    if not ranges.freeze_audience(campaign, limits.range_size):
+                    if not ranges.freeze_audience(campaign, unseen, limits.range_size):
                         raise _Overtaken
     return True
 

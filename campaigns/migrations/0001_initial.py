@@ -303,6 +303,13 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("first_armed_ms", models.BigIntegerField(editable=False, null=True)),
                 ("armed_at", models.DateTimeField(editable=False, null=True)),
+                ("consent_since", models.DateTimeField(editable=False, null=True)),
+                (
+                    "consent_transactions",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, editable=False, size=None
+                    ),
+                ),
                 ("hold_until", models.DateTimeField(editable=False, null=True)),
                 ("launched_at", models.DateTimeField(editable=False, null=True)),
                 ("canary_passed_at", models.DateTimeField(editable=False, null=True)),

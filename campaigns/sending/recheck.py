@@ -6,13 +6,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 
 from campaigns.sending.cap_check import CapCheck
 from campaigns.sending.claimed_shard import ClaimedShard
 from notifier.delivery.accounts import registry
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.planning.closed_hours import Hold, find_end
-from notifier.delivery.planning.consent_changes import changed_since, few_changes
+from notifier.delivery.planning.consent_changes import OVERLAP, Unseen, few_unseen, unseen_of
 from notifier.delivery.recheck import plan_again, postpone
 from notifier.delivery.send import reroute
 from notifier.vocabulary.status import Reason, Status
@@ -57,13 +58,12 @@ class Recheck:
     def _read_changes(self) -> None:
         if time.monotonic() - self._read_at < CONSENT_CACHE_SECONDS:
             return
-        payload, campaign = self._claimed.payload, self._claimed.campaign
-        assert campaign.armed_at is not None
+        payload, campaign, unseen = self._claimed.payload, self._claimed.campaign, self._unseen
         self._read_at = time.monotonic()
-        changes = few_changes(campaign.tenant_id, campaign.armed_at)
+        changes = few_unseen(campaign.tenant_id, unseen)
         if changes is None:
             all_recipients = [payload.recipient(i) for i in range(len(payload))]
-            changes = changed_since(campaign.tenant_id, campaign.armed_at, all_recipients, payload.addresses)
+            changes = unseen_of(campaign.tenant_id, unseen, all_recipients, payload.addresses)
         recipients, addresses = changes
         if recipients or addresses:
             self._changed = frozenset(
@@ -71,6 +71,15 @@ class Recheck:
                 for i, address in enumerate(payload.addresses)
                 if address in addresses or payload.recipient(i) in recipients
             )
+
+    @cached_property
+    def _unseen(self) -> Unseen:
+        """The consent changes that arming may not have seen."""
+        campaign = self._claimed.campaign
+        assert campaign.armed_at is not None
+        if campaign.consent_since is None:
+            return Unseen(campaign.armed_at - OVERLAP)
+        return Unseen(campaign.consent_since, campaign.consent_transactions)
 
     def _in_closed_hours(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
         payload, tenant_zone = self._claimed.payload, self._claimed.campaign.tenant.timezone

@@ -18,9 +18,11 @@ CONSENT = """
 CREATE FUNCTION record_consent_change(
   tenant uuid, recipient uuid, channel text, address text, changed text, detail jsonb) RETURNS void
 LANGUAGE sql AS $$
-  INSERT INTO tenants_consentchange (tenant_id, recipient_id, channel, address, changed, detail, source, at)
+  INSERT INTO tenants_consentchange
+    (tenant_id, recipient_id, channel, address, changed, detail, source, at, transaction_id)
   VALUES (tenant, recipient, channel, address, changed, detail,
-          COALESCE(NULLIF(current_setting('notifier.consent_source', true), ''), 'system'), clock_timestamp())
+          COALESCE(NULLIF(current_setting('notifier.consent_source', true), ''), 'system'), clock_timestamp(),
+          pg_current_xact_id()::text::bigint)
 $$;
 -- the columns of `new` with another value than in `old`, without those that say nothing of consent
 CREATE FUNCTION changed_columns(old jsonb, new jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
@@ -937,6 +939,7 @@ class Migration(migrations.Migration):
                 ),
                 ("detail", models.JSONField(default=dict)),
                 ("at", models.DateTimeField()),
+                ("transaction_id", models.BigIntegerField(default=0)),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -1295,6 +1298,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="consentchange",
             index=models.Index(fields=["tenant", "at"], name="consent_change_at"),
+        ),
+        migrations.AddIndex(
+            model_name="consentchange",
+            index=models.Index(fields=["tenant", "transaction_id"], name="consent_change_transaction"),
         ),
         migrations.AddIndex(
             model_name="consentchange",

@@ -181,10 +181,13 @@ class ConsentChange(models.Model):
     #: change. No name and no address
     detail = models.JSONField(default=dict)
     at = models.DateTimeField()
+    #: PostgreSQL's id of the transaction that made the change: `at` does not say when the change became visible
+    transaction_id = models.BigIntegerField(default=0)
 
     class Meta:
         indexes = [
             models.Index(fields=["tenant", "at"], name="consent_change_at"),
+            models.Index(fields=["tenant", "transaction_id"], name="consent_change_transaction"),
             models.Index(fields=["tenant", "-id"], name="consent_change_newest"),
             models.Index(
                 fields=["recipient_id"], name="consent_change_recipient", condition=models.Q(recipient_id__isnull=False)

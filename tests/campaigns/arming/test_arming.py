@@ -30,6 +30,7 @@ from notifier.channels.queues import BATCH
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.planning import recipients as recipient_queries
+from notifier.delivery.planning.consent_changes import note_unseen
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary.ids import derived_id
 from notifier.vocabulary.status import Status
@@ -217,7 +218,7 @@ def test_a_worker_of_an_older_arming_arms_no_range_of_a_newer_one(site_of_44: Si
         arming.disarm(Campaign.objects.get(pk=campaign.pk))
         arming.request_arm(Campaign.objects.get(pk=campaign.pk))
         request.remove_arming(campaign)
-        ranges.freeze_audience(Campaign.objects.get(pk=campaign.pk), range_size=7)
+        ranges.freeze_audience(Campaign.objects.get(pk=campaign.pk), note_unseen(), range_size=7)
         return False
 
     arming.arm_ranges(campaign.pk, pause=arm_anew)

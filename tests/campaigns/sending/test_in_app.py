@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from campaigns.lifecycle import launch
 from campaigns.models import Campaign
 from campaigns.report import accounting
 from campaigns.sending.sender import Sender
+from campaigns.shard.outcomes import ShardOutcomes, WriteResult, write_outcomes
 from inbox.models import Feed, InboxMessage
 from notifier.delivery.content import templates
 from tenants.models import Recipient
@@ -70,11 +72,16 @@ def test_everybody_gets_the_text_of_their_locale_with_their_own_values(site: Sit
 def test_a_worker_that_is_killed_after_it_stored_a_chunk_stores_nothing_twice(site: Site, settings: Settings) -> None:
     campaign = running(site)
 
+    def write_once(outcomes: ShardOutcomes, shard_id: uuid.UUID, fence: int, begin: int) -> WriteResult:
+        if outcomes.sent:
+            raise Killed
+        return write_outcomes(outcomes, shard_id, fence, begin)
+
     def die(*arguments: Any, ended: bool) -> bool:
         raise Killed
 
     with pytest.raises(Killed):
-        Sender(claimed(campaign), release=die).run()
+        Sender(claimed(campaign), write_once, die).run()
     assert all(len(titles) == 1 for titles in inboxes(site).values())
     assert reported(campaign) == {("sending", ""): 4}
     lose_leases(settings)

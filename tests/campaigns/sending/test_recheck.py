@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from campaigns.lifecycle import launch, pausing
 from campaigns.report import accounting
@@ -100,6 +101,36 @@ def test_an_opt_out_after_arming_holds(post: Post, name: str, many: bool) -> Non
     else:
         accounting.account(campaign.pk)
         assert reported(campaign) == ledger(campaign) == {("sent", ""): 9, figure: 1}
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["few changes", "many"])
+def test_an_opt_out_that_was_written_before_arming_and_committed_after_it_holds(post: Post, many: bool) -> None:
+    post.people(10)
+    person = Recipient.objects.get(tenant=post.tenant, external_id="t3")
+    other = connections.create_connection("default")
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("SAVEPOINT one")  # the change has the id of a transaction below the top one
+        cursor.execute("UPDATE tenants_recipient SET status = 'blocked' WHERE id = %s", [person.pk])
+    campaign = post.running()
+    other.commit()
+    other.close()
+    if many:
+        suppress_strangers(post.tenant, consent_changes.FEW + 1)
+    send(campaign)
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
+    assert reported(campaign) == {("sent", ""): 9, ("suppressed", "recipient_blocked"): 1}
+
+
+def test_changes_that_were_committed_before_arming_are_not_read_again(post: Post) -> None:
+    post.people(10)
+    suppress_strangers(post.tenant, consent_changes.FEW + 1)
+    prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
+    campaign = post.running()
+    unseen = consent_changes.Unseen(campaign.consent_since, campaign.consent_transactions)
+    assert consent_changes.few_unseen(post.tenant.pk, unseen) == (set(), set())
+    send(campaign)
+    assert "t3" not in post.client.counted and len(post.client.begun) == 9
 
 
 def test_quiet_hours_that_were_known_at_arming_are_kept(post: Post) -> None:
