@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "fairness", "apns", "webpush", "email")
+PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "fairness", "apns", "webpush", "sockets", "email")
 SINKS = ("nginx", "nghttpd", "caddy")
 PEERS = (
     *("pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "notifier_curl", "notifier_h2"),
-    *("node_firebase_admin", "smtp-source", "django", "listmonk", "go"),
+    *("node_firebase_admin", "smtp-source", "django", "listmonk", "go", "centrifugo"),
 )
 RESULTS = Path(__file__).parent / "results"
 
@@ -83,8 +83,17 @@ class Options:
 
     @property
     def single_recipients(self) -> int:
-        """Of the tenant that sends single notifications through APNs."""
+        """Of the tenant that sends single notifications through APNs, and whose recipients open sockets."""
         return 100 if self.short else 10_000
+
+    @property
+    def sockets(self) -> int:
+        """As many as bench/sockets.py opens."""
+        return self.single_recipients
+
+    @property
+    def centrifugo_idle_seconds(self) -> int:
+        return 1 if self.short else 30
 
     @property
     def bulk_recipients(self) -> int:

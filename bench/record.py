@@ -37,6 +37,8 @@ class Record:
             "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None, "sustained_per_s": None},
             "floor": None,
             "fairness": None,
+            "sockets": None,
+            "socket_peers": {},
             "uniqueness": None,
             "latency": None,
             "apns": None,

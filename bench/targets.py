@@ -10,6 +10,7 @@ from typing import Any
 
 #: recipients from which on a campaign counts for the rates
 LARGE = 300_000
+MANY_SOCKETS = 10_000
 PYTHON_PEERS = ("pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async")
 
 
@@ -30,6 +31,7 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
         *_latencies(figures),
         *_small_things(figures["api"]),
         *_fairness(figures["fairness"] or {}),
+        *_sockets(figures["sockets"] or {}),
         *_apns(figures["apns"] or {}),
         *_email(figures["email"] or {}),
     ]
@@ -113,6 +115,21 @@ def _target(what: str, wanted: str, value: float | None, enough: Callable[[float
     if value is None:
         return Target(what, wanted, "not measured", None)
     return Target(what, wanted, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", enough(value))
+
+
+def _sockets(sockets: Mapping[str, Any]) -> Iterator[Target]:
+    idle, to_all = sockets.get("idle_ms_a_minute", {}), sockets.get("to_all_us", {})
+    yield _target("idle inbox, CPU of the web process, ms a minute", "≤ 1", idle.get("web"), _at_most(1))
+    yield _target("the same, KB", "≤ 45", sockets.get("kb_a_socket"), _at_most(45))
+    core = sockets.get("idle_core") if sockets.get("sockets", 0) >= MANY_SOCKETS else None
+    yield _target("10,000 idle inboxes in one process, cores", "< 0.2", core, lambda cores: cores < 0.2)
+    connect = sum(sockets["connect_ms"].values()) if "connect_ms" in sockets else None
+    yield _target("connect to the inbox, CPU of all processes, ms", "≤ 3", connect, _at_most(3))
+    yield _target("connects to the inbox, /s", "≥ 300", sockets.get("connects_per_s"), _at_least(300))
+    back = sockets.get("storm", {}).get("back_seconds")
+    yield _target("a killed web process, all sockets back, s", "≤ 40", back, _at_most(40))
+    yield _target("message to all sockets, the last one, s", "≤ 2", sockets.get("to_all_seconds"), _at_most(2))
+    yield _target("the same, CPU of the web process, µs each", "≤ 200", to_all.get("web"), _at_most(200))
 
 
 def _at_most(bound: float) -> Callable[[float], bool]:

@@ -28,6 +28,7 @@ def figures(**sinks: dict[str, Any]) -> dict[str, Any]:
             "cpu_us_by_part": {"web": 2_500.0},
         },
         "fairness": None,
+        "sockets": None,
         "apns": None,
         "webpush": None,
         "email": None,
@@ -93,6 +94,15 @@ def test_a_neighbour_may_wait_twice_as_long_and_a_code_one_second() -> None:
     assert by_name["accept p50 beside another tenant's bulk, times alone"].met is False
     assert by_name["critical notification to the provider beside another tenant's campaign, p95 ms"].met is True
     assert by_name["critical notification to the provider beside another tenant's bulk, p95 ms"].met is None
+
+
+def test_a_socket_is_judged_by_its_web_process_and_a_connect_by_all_processes() -> None:
+    sockets = {"sockets": 100, "idle_core": 0.01, "idle_ms_a_minute": {"web": 0.9, "postgres": 3.0}, "kb_a_socket": 46}
+    sockets["connect_ms"] = {"web": 2.0, "postgres": 1.1}
+    by_name = judged({**figures(), "sockets": sockets})
+    assert by_name["idle inbox, CPU of the web process, ms a minute"].met is True
+    assert by_name["connect to the inbox, CPU of all processes, ms"].met is False
+    assert by_name["10,000 idle inboxes in one process, cores"].met is None
 
 
 def test_mail_is_compared_with_the_other_clients_of_the_same_run() -> None:

@@ -1,0 +1,39 @@
+"""The tables of the inbox: its sockets beside another server's, and campaigns to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.markdown import DASH, number, table
+
+#: key of both servers' figures -> what it is, decimals
+ROWS = {
+    "sockets": ("sockets, in one process", 0),
+    "connects_per_s": ("connects a second", 0),
+    "connect_ms": ("CPU ms a connect", 2),
+    "kb_a_socket": ("KB a socket", 1),
+    "idle_ms_a_minute": ("CPU ms an idle socket and minute", 2),
+    "to_all_seconds": ("message to all: the last client has it after, s", 2),
+    "to_all_us": ("the same, CPU µs a socket", 0),
+}
+
+
+def sockets(ours: Mapping[str, Any], peers: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield "\n### Open inboxes, one web process\n"
+    rows = [
+        (what, value(ours.get(key), digits), *(value(peer.get(key), digits) for peer in peers.values()))
+        for key, (what, digits) in ROWS.items()
+    ]
+    yield from table(("what", "the inbox", *peers), rows)
+    if storm := ours.get("storm"):
+        back, start = number(storm["back_seconds"], 1), number(storm["start_seconds"], 1)
+        yield f"\nA killed web process: it runs again after {start} s, and all sockets are back after {back} s."
+
+
+def value(figure: float | Mapping[str, float] | None, digits: int) -> str:
+    """A figure; of several kinds of processes the sum, and each."""
+    if not isinstance(figure, Mapping):
+        return number(figure, digits)
+    parts = ", ".join(f"{part} {number(one, digits)}" for part, one in figure.items() if round(one, digits))
+    return f"{number(sum(figure.values()), digits)} ({parts})" if parts else DASH
