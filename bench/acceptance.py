@@ -200,7 +200,7 @@ def _explain(tenant_id: uuid.UUID, template: str, size: int) -> None:
 
     source = _requests(template, size)
     plans: list[str] = []
-    settings = {"log_min_duration": "0", "log_analyze": "on", "log_buffers": "on", "log_wal": "on", "log_timing": "off"}
+    settings = {"log_min_duration": "0", "log_analyze": "on", "log_buffers": "on", "log_wal": "on", "log_timing": "on"}
 
     def note(notice: Any) -> None:
         plans.append(notice.message_primary)

@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import orjson
 import structlog
 from django.db import transaction
 
@@ -28,7 +27,7 @@ from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.digests import gathering
 from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
-from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow
+from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow, SharedValues
 from notifier.delivery.planning.closed_hours import expires_while_held
 from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
@@ -223,7 +222,6 @@ def _row(
     context: AcceptContext, draft: Draft, entry: Planned | Suppressed, content: Mapping[str, Any], due: datetime
 ) -> DeliveryRow:
     row = DeliveryRow(
-        tenant_id=context.tenant.id,
         notification_id=draft.notification_id,
         recipient_id=draft.person.id,
         category=draft.rule.category,
@@ -238,7 +236,6 @@ def _row(
         mode=draft.request.mode,
         due_at=due,
         not_after=draft.request.not_after,
-        accepted_at=context.now,
     )
     if isinstance(entry, Suppressed):
         row.reason = entry.reason
@@ -256,7 +253,7 @@ def _row(
         row.status, row.reason = Status.EXPIRED, entry.hold_reason
         return row
     row.status, row.settled_at, row.account_id = Status.QUEUED, None, account.id
-    row.content = orjson.dumps(content).decode()
+    row.content = content
     row.due_at = max(due, entry.hold_until or due)
     row.queue_position = QueuePosition.PARKED if row.due_at > context.now else QueuePosition.WAITING
     return row
@@ -267,28 +264,27 @@ def _row(
 
 def _store(context: AcceptContext, drafts: Sequence[Draft]) -> dict[int, QueueFull]:
     """Store the drafts; returns the refusals by the index of the draft."""
-    refusals = store_in_queues(drafts, [_notification(context, draft) for draft in drafts])
+    shared = SharedValues(context.tenant.id, context.now)
+    refusals = store_in_queues(shared, drafts, [_notification(draft) for draft in drafts])
     if refusals:
         limiting.withdraw(context, [drafts[n] for n in refusals])
-    store_routes([draft for n, draft in enumerate(drafts) if n not in refusals], context.now)
+    store_routes(context.tenant.id, [draft for n, draft in enumerate(drafts) if n not in refusals], context.now)
     return refusals
 
 
-def _notification(context: AcceptContext, draft: Draft) -> NotificationRow:
+def _notification(draft: Draft) -> NotificationRow:
     return NotificationRow(
         id=draft.notification_id,
-        tenant_id=context.tenant.id,
         recipient_id=draft.person.id,
         version_id=draft.version_id,
         category=draft.rule.category,
         mode=draft.request.mode,
         lane=draft.lane,
         # nothing is stored of an erased person; the request is, so that its sender can read why nothing leaves
-        data="{}" if draft.person.status == "erased" else orjson.dumps(draft.request.data).decode(),
+        data={} if draft.person.status == "erased" else draft.request.data,
         send_at=draft.send_at,
         not_after=draft.request.not_after,
         group_key=draft.request.group_key,
-        created_at=context.now,
     )
 
 

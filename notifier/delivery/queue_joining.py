@@ -10,12 +10,14 @@ from django.conf import settings
 
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger import accepted_rows, ordering
-from notifier.delivery.ledger.accepted_rows import NotificationRow
+from notifier.delivery.ledger.accepted_rows import NotificationRow, SharedValues
 from notifier.errors import QueueFull
 from notifier.vocabulary.status import QueuePosition
 
 
-def store_in_queues(drafts: Sequence[Draft], notifications: Sequence[NotificationRow]) -> dict[int, QueueFull]:
+def store_in_queues(
+    shared: SharedValues, drafts: Sequence[Draft], notifications: Sequence[NotificationRow]
+) -> dict[int, QueueFull]:
     """Store the drafts, each with its notification, unless they would overfill a queue; returns the refusals by the
     index of the draft. A row whose queue has a free turn takes the turn."""
     limit = settings.ORDERING_QUEUE_LIMIT
@@ -24,19 +26,19 @@ def store_in_queues(drafts: Sequence[Draft], notifications: Sequence[Notificatio
         kept = [n for n in range(len(drafts)) if n not in refused]
         rows = [row for n in kept for row in drafts[n].rows]
         joined = _joined([row for n in kept for row in drafts[n].queued_rows])
-        answers = accepted_rows.store([notifications[n] for n in kept], rows, joined.values(), limit)
+        answers = accepted_rows.store(shared, [notifications[n] for n in kept], rows, joined.values(), limit)
         if not any(answer.unfinished > limit for answer in answers):
             _wait_for_turns(rows, {answer.key for answer in answers})
             return refused
         # nothing is stored, and the queues are locked: what they hold now decides
-        states = ordering.leave(joined.values())
+        states = ordering.leave(shared.tenant_id, joined.values())
         refused |= _refusals([(n, drafts[n]) for n in kept], states, limit)
 
 
-def _joined(rows: Iterable[accepted_rows.DeliveryRow]) -> dict[ordering.Key, ordering.Joined]:
+def _joined(rows: Iterable[accepted_rows.DeliveryRow]) -> dict[ordering.OwnKey, ordering.Joined]:
     """The queues that these rows join. The first row of each queue that is due takes the queue's turn, until the
     statement says that another message has the turn. 1.3 µs a row."""
-    joined: dict[ordering.Key, ordering.Joined] = {}
+    joined: dict[ordering.OwnKey, ordering.Joined] = {}
     for row in rows:
         key = row.queue_key
         queue = joined.get(key)
@@ -49,7 +51,7 @@ def _joined(rows: Iterable[accepted_rows.DeliveryRow]) -> dict[ordering.Key, ord
     return joined
 
 
-def _wait_for_turns(rows: Iterable[accepted_rows.DeliveryRow], taken: Collection[ordering.Key]) -> None:
+def _wait_for_turns(rows: Iterable[accepted_rows.DeliveryRow], taken: Collection[ordering.OwnKey]) -> None:
     """Rows of queues whose turn was taken wait for it; the statement has stored the same."""
     if taken:
         for row in rows:
@@ -58,7 +60,7 @@ def _wait_for_turns(rows: Iterable[accepted_rows.DeliveryRow], taken: Collection
 
 
 def _refusals(
-    drafts: Iterable[tuple[int, Draft]], queues: dict[ordering.Key, ordering.OrderingQueue], limit: int
+    drafts: Iterable[tuple[int, Draft]], queues: dict[ordering.OwnKey, ordering.OrderingQueue], limit: int
 ) -> dict[int, QueueFull]:
     """The drafts that would overfill a queue: each counts after those before it that are not refused."""
     refused: dict[int, QueueFull] = {}

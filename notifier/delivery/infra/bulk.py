@@ -39,14 +39,14 @@ def insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], *, ignor
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def insert_statement(
-    table: str, columns: Columns, more: Mapping[str, str] = _NONE, instead: Mapping[str, str] = _NONE
-) -> str:
-    """SQL that inserts rows given by column. `more`: further columns, with SQL expressions over the row `u`;
-    `instead`: expressions in place of a column of `u`."""
-    own = [instead.get(name, f"u.{name}") for name in columns] if instead else ["u.*"]
-    into, values = ", ".join([*columns, *more]), ", ".join([*own, *more.values()])
-    return f"INSERT INTO {table} ({into}) SELECT {values} FROM {unnest('u', columns)}"
+def insert_statement(table: str, columns: Columns, more: Mapping[str, str] = _NONE, source: str = "") -> str:
+    """SQL that inserts rows given by column, or by the SQL table `source`, which is `u`. `more`: further columns, or
+    columns that `u` has, too, with SQL expressions over the row `u`; their parameters come first."""
+    own = [f"u.{name}" for name in columns if name not in more]
+    into = ", ".join([*(name for name in columns if name not in more), *more])
+    return (
+        f"INSERT INTO {table} ({into}) SELECT {', '.join([*own, *more.values()])} FROM {source or unnest('u', columns)}"
+    )
 
 
 def unnest(name: str, columns: Columns) -> str:

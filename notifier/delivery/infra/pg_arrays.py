@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import Any, NamedTuple
 
+import orjson
 import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -69,9 +70,9 @@ def _bytea(value: bytes) -> bytes:
     return len(value).to_bytes(4, "big") + value
 
 
-def _jsonb(value: str) -> bytes:
-    """A JSON text after the version of the format."""
-    raw = value.encode()
+def _jsonb(value: Any) -> bytes:
+    """A JSON text, or a value that becomes one, after the version of the format."""
+    raw = value.encode() if type(value) is str else orjson.dumps(value)
     return (len(raw) + 1).to_bytes(4, "big") + b"\x01" + raw
 
 

@@ -31,12 +31,15 @@ class OrderingQueue:
     turn_taken: bool
 
 
+#: (recipient, channel, lane, mode): a Key within one tenant
+OwnKey = tuple[uuid.UUID, str, int, str]
+
+
 @dataclass(slots=True)
 class Joined:
     """A queue that messages of one call join: how many, and whether the first of them takes the turn if the turn is
-    free. Its fields are the columns JOINED."""
+    free. Its fields are the columns _JOINED."""
 
-    tenant_id: uuid.UUID
     recipient_id: uuid.UUID
     channel: str
     lane: int
@@ -46,9 +49,9 @@ class Joined:
 
 
 class Answer(NamedTuple):
-    """A queue after JOIN."""
+    """A queue after the statement JOIN."""
 
-    key: Key
+    key: OwnKey
     unfinished: int
     turn_was_taken: bool
 
@@ -63,20 +66,27 @@ KEY_COLUMNS = ", ".join(f"l.{name}" for name in _KEY)
 _ALL_COLUMNS = ", ".join(f"l.{name}" for name in [*_KEY, *_STATE])
 _KEYS = bulk.unnest("k", _KEY)
 
-_JOINED: bulk.Columns = {**_KEY, "added": "integer", "takes_turn": "boolean"}
+_OWN_KEY = tuple(_KEY)[1:]
+_JOINED: bulk.Columns = {**{name: _KEY[name] for name in _OWN_KEY}, "added": "integer", "takes_turn": "boolean"}
 _values_of = attrgetter(*_JOINED)
-ANSWER = ", ".join([*_KEY, "unfinished", "turn_was_taken"])
-# Locks each queue, and writes it once. `turn_was_taken` tells whether the turn was free
+_OWN_NAMES = ", ".join(_OWN_KEY)
+#: the columns of an Answer
+ANSWER = f"{_OWN_NAMES}, unfinished, turn_was_taken"
+
+
+# Locks each queue, and writes it once. The first parameter is the tenant. `turn_was_taken` tells whether the turn was
+# free
 JOIN = f"""
 INSERT INTO notifier_orderingqueue AS l ({_NAMES}, unfinished, turn_taken)
-SELECT {_NAMES}, added, takes_turn FROM {bulk.unnest("k", _JOINED)} ORDER BY {_NAMES}
+SELECT %b::uuid, {_OWN_NAMES}, added, takes_turn FROM {bulk.unnest("k", _JOINED)} ORDER BY {_OWN_NAMES}
 ON CONFLICT ({_NAMES}) DO UPDATE SET unfinished = l.unfinished + excluded.unfinished,
   turn_was_taken = l.turn_taken, turn_taken = l.turn_taken OR excluded.turn_taken
-RETURNING {", ".join(f"l.{name}" for name in _KEY)}, l.unfinished, l.turn_was_taken
+RETURNING {", ".join(f"l.{name}" for name in _OWN_KEY)}, l.unfinished, l.turn_was_taken
 """
 _LEAVE = f"""
 UPDATE notifier_orderingqueue l SET unfinished = l.unfinished - k.added, turn_taken = l.turn_was_taken
-FROM {bulk.unnest("k", _JOINED)} WHERE ({KEY_COLUMNS}) = ({", ".join(f"k.{name}" for name in _KEY)})
+FROM {bulk.unnest("k", _JOINED)}
+WHERE l.tenant_id = %s AND ({", ".join(f"l.{name}" for name in _OWN_KEY)}) = ({", ".join(f"k.{n}" for n in _OWN_KEY)})
 RETURNING {_ALL_COLUMNS}
 """
 
@@ -129,21 +139,22 @@ def lock(keys: Iterable[Key], *, create_missing: bool = False) -> dict[Key, Orde
         return dict(map(_key_and_queue, cursor.fetchall()))
 
 
-def join_values(joined: Collection[Joined]) -> list[Array]:
-    """The parameters of the statement JOIN."""
+def by_column(joined: Collection[Joined]) -> list[Array]:
+    """The rows as the parameters of `unnest`."""
     return bulk.by_column(_JOINED, map(_values_of, joined))
 
 
 def answer_of(row: Sequence[Any]) -> Answer:
     """The Answer of one row of ANSWER."""
-    return Answer(tuple(row[: len(_KEY)]), *row[len(_KEY) :])
+    recipient_id, channel, lane, mode, unfinished, turn_was_taken = row
+    return Answer((recipient_id, channel, lane, mode), unfinished, turn_was_taken)
 
 
-def leave(joined: Collection[Joined]) -> dict[Key, OrderingQueue]:
+def leave(tenant_id: uuid.UUID, joined: Collection[Joined]) -> dict[OwnKey, OrderingQueue]:
     """Undo what JOIN did with these queues earlier in this transaction: the queues as they were, still locked."""
     with bulk.cursor() as cursor:
-        cursor.execute(_LEAVE, join_values(joined), binary=True)
-        return dict(map(_key_and_queue, cursor.fetchall()))
+        cursor.execute(_LEAVE, [*by_column(joined), tenant_id], binary=True)
+        return {key[1:]: queue for key, queue in map(_key_and_queue, cursor.fetchall())}
 
 
 def _key_and_queue(row: tuple[Any, ...]) -> tuple[Key, OrderingQueue]:

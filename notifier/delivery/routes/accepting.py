@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -38,16 +39,15 @@ def let_later_steps_wait(drafts: Sequence[Draft]) -> None:
                     row.queue_position = QueuePosition.LATER_STEP
 
 
-def store_routes(drafts: Sequence[Draft], now: datetime) -> None:
+def store_routes(tenant_id: uuid.UUID, drafts: Sequence[Draft], now: datetime) -> None:
     """Store the routes of accepted drafts: one statement, none for requests without a route."""
     routed = [draft for draft in drafts if draft.route]
     if routed:
-        route_rows.store([_route_row(draft, now) for draft in routed])
+        route_rows.store([_route_row(tenant_id, draft, now) for draft in routed])
 
 
-def _route_row(draft: Draft, now: datetime) -> RouteRow:
+def _route_row(tenant_id: uuid.UUID, draft: Draft, now: datetime) -> RouteRow:
     steps = orjson.dumps([step.as_json() for step in draft.route]).decode()
-    tenant_id = draft.rows[0].tenant_id
     return RouteRow(new_id(), tenant_id, draft.notification_id, steps, draft.route_step, _due_at(draft, now))
 
 
