@@ -66,7 +66,8 @@ def _first_of_each_key(requests: Sequence[Request], waiting: Sequence[int]) -> l
 
 def _answers(requests: Sequence[Request]) -> list[Answer]:
     try:
-        return _transaction(requests)
+        with bound_contextvars(**_log_fields(requests)):
+            return _transaction(requests)
     except (OperationalError, InterfaceError) as error:
         connection.close()
         log.warning("database is away", action="api error", error=type(error).__name__)
@@ -76,6 +77,12 @@ def _answers(requests: Sequence[Request]) -> list[Answer]:
             return [answer for request in requests for answer in _answers([request])]
         log.exception("unexpected error", action="api error")
         return [_refused(requests[0], error)]
+
+
+def _log_fields(requests: Sequence[Request]) -> dict[str, object]:
+    """The ids by which the line of an acceptance is found from those of its requests."""
+    ids = [request.request_id for request in requests]
+    return {"request_id": ids[0]} if len(ids) == 1 else {"request_ids": ids}
 
 
 def _transaction(requests: Sequence[Request]) -> list[Answer]:
