@@ -39,5 +39,6 @@ def missing(name: str, result: LoadResult, arrived: Arrivals) -> list[str]:
 
 
 def failed(name: str, result: LoadResult) -> list[str]:
-    """The problem that requests failed."""
-    return [f"{name}: {len(result.failed)} requests failed, as {result.failed[0][:200]}"] if result.failed else []
+    """The problem that requests failed. An answer that tells the sender to come again later is none."""
+    errors = result.errors()
+    return [f"{name}: {len(errors)} requests failed, as {errors[0][:200]}"] if errors else []

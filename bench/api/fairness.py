@@ -74,6 +74,7 @@ class FairnessBench:
             posted = load.stop()
         self._keep("beside_bulk", result)
         self.figures["bulk_accepted_per_s"] = round(posted.accepted / posted.seconds, 1) if posted.seconds else None
+        self.figures["bulk_told_to_wait"] = len(posted.failed) - len(posted.errors())
         self.problems += failed("fairness, bulk", posted)
         self._drain(bulk, before + posted.accepted)
 
@@ -85,7 +86,7 @@ class FairnessBench:
             launched = time.time()
             run = campaign.send(self.site, armed, lambda: None)
             result = load.stop()
-        self._keep("beside_campaign", result.select(since=launched, until=launched + run.seconds))
+        self._keep("beside_campaign", result, since=launched, until=launched + run.seconds)
         self.figures |= {"campaign_size": self.tenants.campaign.size, "campaign_per_s": round(run.per_s, 1)}
         if run.sent != self.tenants.campaign.size:
             self.problems.append(f"fairness: of {self.tenants.campaign.size} recipients the ledger says {run.ledger}")
@@ -98,10 +99,11 @@ class FairnessBench:
         with Load(self._single_spec(count)) as load:
             return load.wait()
 
-    def _keep(self, name: str, result: LoadResult) -> None:
+    def _keep(self, name: str, result: LoadResult, since: float = 0.0, until: float = float("inf")) -> None:
+        """The figures are those of the requests that began in [since, until)."""
         arrived = wait_arrivals(self.sink.arrived, result.begun_at)
         self.problems += failed(f"fairness, {name}", result) + missing(f"fairness, {name}", result, arrived)
-        self.figures[name] = by_template(result, arrived)
+        self.figures[name] = by_template(result.select(since=since, until=until), arrived)
         self.say("fairness", f"{name}: {self.figures[name]}")
 
     def _drain(self, tenant: BenchTenant, accepted: int) -> None:

@@ -32,6 +32,7 @@ def measure_single(
     figures = {
         **summary(result, arrived),
         "notifications": len(result.ids),
+        "failed": len(result.failed),
         "cpu_us": round(meter.per_message(len(result.ids)), 1),
         "cpu_us_by_part": meter.parts_per_message(len(result.ids)),
         "idle_cpu_ms_per_s": round(idle.cpu_seconds * 1e3 / idle_seconds, 1),

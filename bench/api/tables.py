@@ -79,6 +79,8 @@ def _fairness(fairness: Mapping[str, Any]) -> Iterator[str]:
             yield f"\nBeside the {load}, times alone: answer p50 × {answer}, provider p50 × {arrival}."
     bulk, campaign = number(fairness.get("bulk_accepted_per_s")), number(fairness.get("campaign_per_s"))
     yield f"\nThe other tenant meanwhile: {bulk} recipients/s accepted in bulk; a campaign at {campaign}/s."
+    if waits := fairness.get("bulk_told_to_wait"):
+        yield f"{number(waits)} bulk requests were answered that they shall come again later."
 
 
 def _waits(figures: Mapping[str, Any], *names: str) -> str:

@@ -14,6 +14,8 @@ from bench.load.spec import LEAD, LoadSpec
 MOST_CONNECTIONS = 1_000
 #: seconds for one request; then it has failed
 TIMEOUT = 60.0
+#: seconds that a closed loop waits after a failure
+PAUSE = 0.2
 #: failed requests whose answers are kept, and their characters
 FAILURES_KEPT, FAILURE_LENGTH = 20, 300
 
@@ -48,7 +50,7 @@ class Generator:
 
     async def _open_loop(self) -> None:
         spec, start = self.spec, time.time() + LEAD
-        requests: list[asyncio.Task[None]] = []
+        requests: list[asyncio.Task[bool]] = []
         while not self._stopped.is_set() and (not spec.count or len(requests) < spec.count):
             due = start + len(requests) / spec.per_s
             if (delay := due - time.time()) > 0:
@@ -61,11 +63,13 @@ class Generator:
 
         async def caller() -> None:
             while not self._stopped.is_set() and (number := next(numbers, None)) is not None:
-                await self._send(number, time.time())
+                if not await self._send(number, time.time()):
+                    await asyncio.sleep(PAUSE)
 
         await asyncio.gather(*(caller() for _ in range(self.spec.connections)))
 
-    async def _send(self, number: int, due: float) -> None:
+    async def _send(self, number: int, due: float) -> bool:
+        """Whether the request was accepted."""
         body, begun = self.spec.body(number), time.time()
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -73,11 +77,13 @@ class Generator:
         except (ConnectionFailed, OSError, TimeoutError) as error:
             status, answer = 0, f"{type(error).__name__}: {error}".encode()
         answered, delivery = time.time(), ""
-        if status == 202 or (self.spec.items and status == 207):
+        accepted = status == 202 or (bool(self.spec.items) and status == 207)
+        if accepted:
             delivery = self._count_accepted(answer)
         else:
             self._fail(status, answer)
         self._rows.append((due, begun, answered, delivery, self.spec.template(number + self.spec.first)))
+        return accepted
 
     def _count_accepted(self, answer: bytes) -> str:
         """Returns the id of a single notification's delivery."""

@@ -10,6 +10,8 @@ from typing import Any
 
 #: a step queues when the requests outstanding grow by more than so many seconds of its rate, or wait longer than that
 GROWTH_SECONDS, WAIT_SECONDS = 0.2, 1.0
+#: how a failure begins whose sender shall come again later
+TOLD_TO_WAIT = ("429", "503")
 
 
 @dataclass
@@ -42,6 +44,10 @@ class LoadResult:
     def begun_at(self) -> dict[str, float]:
         """id of the delivery -> time of its request."""
         return {id_: at for id_, at in zip(self.ids, self.begun, strict=True) if id_}
+
+    def errors(self) -> list[str]:
+        """The failed requests without those that the server told to come again later (429, 503)."""
+        return [failure for failure in self.failed if not failure.startswith(TOLD_TO_WAIT)]
 
     def select(self, template: str = "", since: float = 0.0, until: float = float("inf")) -> LoadResult:
         """The requests of one template that began in [since, until)."""

@@ -110,6 +110,10 @@ def test_a_step_with_a_failure_or_a_lost_message_does_not_hold() -> None:
     assert not held(LoadResult(), {}, RATE)
 
 
+def test_an_answer_to_come_again_later_is_no_error() -> None:
+    assert LoadResult(failed=["429 {}", "500 {}", "503", "0 TimeoutError: "]).errors() == ["500 {}", "0 TimeoutError: "]
+
+
 def test_waits_are_counted_from_the_request() -> None:
     result, arrived = steady(0.02)
     figures = summary(result, arrived)
