@@ -84,6 +84,23 @@ def test_a_killed_push_worker_repeats_at_most_its_window_and_loses_nothing(
     assert len(shop.inbox("u7").messages()) == 1
 
 
+def test_a_killed_in_app_worker_stores_each_message_once(site: Site, shop: Tenant) -> None:
+    inboxes = [shop.inbox(f"u{n}") for n in range(0, COUNT, 300)]
+    before = [len(inbox.messages()) for inbox in inboxes]
+    campaign = shop.draft("offer", shop.everybody(), ["in_app"])
+    # so slowly that it lasts some seconds
+    shop.api.request_json("PATCH", f"/v1/campaigns/{campaign.id}", {"rate_per_s": COUNT / 6})
+    campaign.arm()
+    campaign.go()
+    until(lambda: campaign.results()["channels"]["in_app"]["delivered"] >= 300, "the first inboxes")
+    site.kill("worker:in_app.bulk")
+    assert campaign.results()["channels"]["in_app"]["delivered"] < COUNT
+    site.start("worker:in_app.bulk")
+    results = campaign.wait_until_finished()
+    assert (results["channels"]["in_app"]["delivered"], results["in_doubt"]) == (COUNT, 0)
+    assert [len(inbox.messages()) for inbox in inboxes] == [count + 1 for count in before]
+
+
 def test_killed_email_workers_repeat_at_most_one_message_a_connection_and_lose_nothing(
     site: Site, new_tenant: Callable[[], Tenant], sandbox: Sandbox
 ) -> None:
