@@ -16,6 +16,7 @@ platforms.py   campaigns through APNs and Web Push, beside FCM
 record.py      the figures of a run, and its problems       targets.py  the targets, and whether they were met
 report.py      latest.json, the tables of README.md         plot.py     the picture
 sockets.py     open inboxes, one web process                inbox_clients.py  their clients, a process of its own
+in_app.py      campaigns to inboxes
 inbox_tables.py  the tables of the inbox                    acceptance.py     an acceptance below the HTTP layer
 markdown.py    tables and figures in Markdown               profile.py  CPU by process and thread (BENCH_PROFILE)
 """

@@ -88,7 +88,7 @@ def arm(site: BenchSite, tenant: BenchTenant, name: str, kind: Kind = PUSH) -> A
     campaign_id = tenant.api.post("/v1/campaigns", campaign)["id"]
     every_worker = [name for name in site.pids_by_part if name.startswith("worker:")]
     database_bytes = site.database_bytes()
-    with site.database() as database, site.measured(f"arm {tenant.size:,}", *every_worker) as meter:
+    with site.database() as database, site.measured(f"{kind.channel}: arm {tenant.size:,}", *every_worker) as meter:
         began = time.monotonic()
         tenant.api.post(f"/v1/campaigns/{campaign_id}/arm")
         state = wait_until(
@@ -104,14 +104,14 @@ def send(site: BenchSite, armed: ArmedCampaign, messages: Callable[[], int | Non
     """Launch, and wait until every outcome is stored. `messages`: the sink's count. Raises StepFailed."""
     before = messages()
     with site.database() as database:
-        with site.measured(f"send {armed.tenant.size:,}", armed.kind.worker) as meter:
+        with site.measured(f"{armed.kind.channel}: send {armed.tenant.size:,}", armed.kind.worker) as meter:
             armed.tenant.api.post(f"/v1/campaigns/{armed.id}/go")
             state = wait_until(lambda: _state(database, armed.id), ENDED.__contains__, 60 + armed.tenant.size / 500)
         if state != "finished":
             raise StepFailed(
                 f"{armed.tenant.size} recipients: the campaign is {state}, {ledger_counts(database, armed.id)}"
             )
-        with site.measured(f"ledger rows of {armed.tenant.size:,}") as after:
+        with site.measured(f"{armed.kind.channel}: ledger rows of {armed.tenant.size:,}") as after:
             expansion = _expansion_seconds(database, armed)
         run = _collect_run(database, armed, before, messages())
     run.expansion_seconds, run.peak_rss_mb = expansion, meter.peak_rss_mb

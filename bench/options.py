@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("ceiling", "e2e", "peers", "unique", "latency", "api", "fairness", "apns", "webpush", "sockets", "email")
+PARTS = (
+    *("ceiling", "e2e", "peers", "unique", "latency", "api", "fairness"),
+    *("apns", "webpush", "in_app", "sockets", "email"),
+)
 SINKS = ("nginx", "nghttpd", "caddy")
 PEERS = (
     *("pyfcm", "pyfcm_async", "firebase_admin", "firebase_admin_async", "notifier_curl", "notifier_h2"),
@@ -66,6 +69,10 @@ class Options:
 
     @property
     def mail_size(self) -> int:
+        return min(self.largest, 100_000)
+
+    @property
+    def in_app_size(self) -> int:
         return min(self.largest, 100_000)
 
     @property

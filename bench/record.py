@@ -37,6 +37,7 @@ class Record:
             "api": {"p50_ms": None, "p99_ms": None, "bulk_per_s": None, "sustained_per_s": None},
             "floor": None,
             "fairness": None,
+            "in_app": None,
             "sockets": None,
             "socket_peers": {},
             "uniqueness": None,

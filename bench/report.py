@@ -51,6 +51,8 @@ def tables(figures: Mapping[str, Any], targets: Sequence[Target]) -> Iterator[st
         yield from _campaigns(figures["sinks"])
         yield from _parts(figures["sinks"])
     yield from small_things.tables(figures)
+    if figures["in_app"]:
+        yield from inbox_tables.campaigns(figures["in_app"])
     if figures["sockets"]:
         yield from inbox_tables.sockets(figures["sockets"], figures["socket_peers"])
     if figures["peers"]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench import campaign, ceiling, latency, peers, sockets, uniqueness
+from bench import campaign, ceiling, in_app, latency, peers, sockets, uniqueness
 from bench.api.small_things import SmallTenants, SmallThings
 from bench.campaign import StepFailed
 from bench.load.process import LoadFailed
@@ -71,6 +71,8 @@ class Bench:
             for platform, size in (("apns", self.options.apns_size), ("webpush", self.options.webpush_size)):
                 if platform in self.options.parts:
                     self._try(platform, partial(self._platform, platform, size))
+            if "in_app" in self.options.parts:
+                self._try("in_app", self._in_app)
             if "sockets" in self.options.parts:
                 self._try("sockets", self._sockets)
             if "email" in self.options.parts:
@@ -95,6 +97,7 @@ class Bench:
         sizes |= {options.unique_size} if "unique" in parts else set()
         sizes |= {options.latency_size} if "latency" in parts else set()
         sizes |= {options.bulk_recipients} if {"api", "fairness"} & set(parts) else set()
+        sizes |= {options.in_app_size} if "in_app" in parts else set()
         sizes |= {options.fairness_size} if "fairness" in parts else set()
         *created, single_tenant = self.site.create_tenants(len(sizes) + 1)
         before = self.site.database_bytes()
@@ -221,6 +224,11 @@ class Bench:
                 by_sink[sink.name] = figures = bench.run()
             self.record.problems += bench.problems
             self.say(platform, f"{sink.name}: {figures['times_rate']} x FCM's rate, {figures['times_cpu']} x its CPU")
+
+    def _in_app(self) -> None:
+        measured, warm = self.tenants[self.options.in_app_size], self.tenants[WARMUP_SIZE]
+        outcome = in_app.measure_in_app(self.site, measured, warm, self.say)
+        self.record.figures["in_app"] = self.record.take(outcome)
 
     def _sockets(self) -> None:
         """One web process of its own, and Centrifugo. The messages are in-app messages, so no sink is needed."""

@@ -31,6 +31,7 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
         *_latencies(figures),
         *_small_things(figures["api"]),
         *_fairness(figures["fairness"] or {}),
+        *_in_app((figures["in_app"] or {}).get("campaigns", {})),
         *_sockets(figures["sockets"] or {}),
         *_apns(figures["apns"] or {}),
         *_email(figures["email"] or {}),
@@ -115,6 +116,14 @@ def _target(what: str, wanted: str, value: float | None, enough: Callable[[float
     if value is None:
         return Target(what, wanted, "not measured", None)
     return Target(what, wanted, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", enough(value))
+
+
+def _in_app(campaigns: Mapping[str, Any]) -> Iterator[Target]:
+    """The worst of the campaigns counts."""
+    rate = min((run["per_s"] for run in campaigns.values()), default=None)
+    cost = max((run["total_us"] for run in campaigns.values()), default=None)
+    yield _target("in-app campaign, messages/s", "≥ 8,000", rate, _at_least(8_000))
+    yield _target("the same, CPU per message with the ledger's rows, µs", "≤ 140", cost, _at_most(140))
 
 
 def _sockets(sockets: Mapping[str, Any]) -> Iterator[Target]:

@@ -93,6 +93,11 @@ def test_single_notifications_are_measured_by_rate_and_beside_another_tenants_lo
         assert latest["floor"]["steps"][0]["answer_p50_ms"] > 0
 
 
+def test_campaigns_to_inboxes_are_measured(latest: dict[str, Any]) -> None:
+    in_app = latest["in_app"]
+    assert [run["ledger_sent"] for run in in_app["campaigns"].values()] == [in_app["size"]] * 2
+
+
 def test_open_inboxes_are_measured(latest: dict[str, Any]) -> None:
     assert latest["sockets"]["connects_per_s"] > 0
     assert latest["sockets"]["storm"]["back_seconds"] > 0

@@ -28,6 +28,7 @@ def figures(**sinks: dict[str, Any]) -> dict[str, Any]:
             "cpu_us_by_part": {"web": 2_500.0},
         },
         "fairness": None,
+        "in_app": None,
         "sockets": None,
         "apns": None,
         "webpush": None,
@@ -103,6 +104,13 @@ def test_a_socket_is_judged_by_its_web_process_and_a_connect_by_all_processes() 
     assert by_name["idle inbox, CPU of the web process, ms a minute"].met is True
     assert by_name["connect to the inbox, CPU of all processes, ms"].met is False
     assert by_name["10,000 idle inboxes in one process, cores"].met is None
+
+
+def test_the_worst_campaign_to_inboxes_counts() -> None:
+    campaigns = {"first": {"per_s": 7_999.0, "total_us": 139.0}, "second": {"per_s": 9_000.0, "total_us": 120.0}}
+    by_name = judged({**figures(), "in_app": {"campaigns": campaigns}})
+    assert by_name["in-app campaign, messages/s"].met is False
+    assert by_name["the same, CPU per message with the ledger's rows, µs"].met is True
 
 
 def test_mail_is_compared_with_the_other_clients_of_the_same_run() -> None:
