@@ -47,8 +47,8 @@ def sockets(ours: Mapping[str, Any], peers: Mapping[str, Mapping[str, Any]]) -> 
     ]
     yield from table(("what", "the inbox", *peers), rows)
     if storm := ours.get("storm"):
-        back, start = number(storm["back_seconds"], 1), number(storm["start_seconds"], 1)
-        yield f"\nA killed web process: it runs again after {start} s, and all sockets are back after {back} s."
+        back, first = number(storm["back_seconds"], 1), number(storm.get("first_back_seconds"), 1)
+        yield f"\nA killed web process: the first socket is back after {first} s, all sockets after {back} s."
 
 
 def value(figure: float | Mapping[str, float] | None, digits: int) -> str:
