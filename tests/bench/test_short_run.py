@@ -39,7 +39,7 @@ def read(results: Path) -> dict[str, Any]:
     return latest
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_each_sink_has_its_campaigns_and_its_count_is_the_ledgers(latest: dict[str, Any]) -> None:
     assert latest["sinks"].keys() == {sink.name for sink in installed(())}
     for name, sink in latest["sinks"].items():

@@ -11,7 +11,7 @@ WAITS: dict[str, float] = {f"{kind}p{p}_ms": float(p) for kind in ("", "answer_"
 
 
 def test_a_step_that_queued_and_the_floor_have_rows() -> None:
-    step = {"per_s": 400, "held": False, "failed": 3, "achieved_per_s": 354.2, **WAITS}
+    step: dict[str, Any] = {"per_s": 400, "held": False, "failed": 3, "achieved_per_s": 354.2, **WAITS}
     step |= {"cpu_us": 1_825.0, "cpu_us_by_part": {"web": 600.0}}
     floor = {"version": "go1", "steps": [{**WAITS, "per_s": 400, "cpu_us": 59.0}], "highest_per_s": None}
     lines = list(tables.tables({"api": {"steps": [step]}, "floor": floor, "fairness": None}))
