@@ -11,6 +11,7 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and people"
 
     def ready(self) -> None:
+        from tenants.admin import load_shedding
         from tenants.admin.search import people
         from tenants.admin.timeline import sources
         from tenants.admin.words import translate_models
@@ -24,6 +25,7 @@ class TenantsConfig(AppConfig):
         jobs.register_reader(Import.Kind.RECIPIENTS, jobs.read_recipients)
         _show_json_without_styles()
         people.register()
+        load_shedding.register()
         translate_models()
         sources.register()
         register_eraser("import_files", jobs.erase_left_out)

@@ -26,6 +26,7 @@ from tenants.admin.entry.login import FirstStage
 from tenants.admin.entry.setup import setup_page
 from tenants.admin.hardening import answer_database_errors, refuse_null_characters
 from tenants.admin.home import load_cards
+from tenants.admin.load_shedding import switch_view
 from tenants.admin.navigation import navigation
 from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.search.page import find_view
@@ -141,6 +142,7 @@ class NotifierAdminSite(AdminSite):
             path("oidc/begin/", _oidc("Begin"), name="oidc_begin"),
             path("oidc/callback/", _oidc("Callback"), name="oidc_callback"),
             *AccountPages(self.each_context).addresses(self.admin_view),
+            path("load-shedding/", self.admin_view(switch_view), name="load_shedding"),
             path("find/", self.admin_view(partial(find_view, site=self)), name="find"),
         ]
         left_out = ("view_on_site", "search")
