@@ -33,7 +33,7 @@ class Clients:
         self.all = [Client(self, token) for token in tokens]
         self.changed = asyncio.Event()
         self.ready = self.refused = self.doubles = self.gaps = self.lost = self.frames = 0
-        self.last_ready = self.last_message = 0.0
+        self.first_ready = self.last_ready = self.last_message = 0.0
 
     async def open(self, seconds: float) -> None:
         """Open all, spread over so many seconds."""
@@ -51,7 +51,7 @@ class Clients:
         return True
 
     def report(self) -> dict[str, Any]:
-        names = ("ready", "refused", "doubles", "gaps", "lost", "frames", "last_ready", "last_message")
+        names = ("ready", "refused", "doubles", "gaps", "lost", "frames", "first_ready", "last_ready", "last_message")
         return {name: getattr(self, name) for name in names}
 
 
@@ -147,6 +147,7 @@ class Client(asyncio.Protocol):
             self.seq = frame["last_seq"] if self.seq is None else self.seq
             clients.ready += 1
             clients.last_ready = time.time()
+            clients.first_ready = clients.first_ready or clients.last_ready
             clients.changed.set()
         for message in frame.get("messages", ()):
             assert self.seq is not None
@@ -172,8 +173,8 @@ async def _answer(clients: Clients, command: dict[str, Any]) -> dict[str, Any]:
             await clients.wait(lambda: clients.ready == len(clients.all), timeout)
         case "wait_seq":
             await clients.wait(lambda: all((client.seq or 0) >= command["seq"] for client in clients.all), timeout)
-        case "report":
-            pass
+        case "forget_ready":
+            clients.first_ready = 0.0
     behind = sum((client.seq or 0) < command.get("seq", 0) for client in clients.all)
     return {**clients.report(), "behind": behind}
 
