@@ -104,7 +104,7 @@ _WEB_URL = "postgres://notifier_web@127.0.0.1:5432/notifier"
 #: connections of one web process, and threads that answer its requests
 WEB_DATABASE_POOL = env.int("WEB_DATABASE_POOL", 20)
 #: open connections of one web process, and of one address; notifier.web.limits has the fixed limits
-WEB_MAX_CONNECTIONS = env.int("WEB_MAX_CONNECTIONS", 5000)
+WEB_MAX_CONNECTIONS = env.int("WEB_MAX_CONNECTIONS", 12_000)
 WEB_MAX_CONNECTIONS_PER_ADDRESS = env.int("WEB_MAX_CONNECTIONS_PER_ADDRESS", 200)
 #: PostgreSQL cancels a statement of a web process that takes longer
 WEB_STATEMENT_SECONDS = env.int("WEB_STATEMENT_SECONDS", 10)

@@ -65,14 +65,21 @@ class Hellos:
     async def _run(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(limits.HELLOS, len(self._waiting)))]
-            # before the counters are read: a message that is stored in between is announced
-            recipients = {hello.claimed.recipient_id for hello in batch}
-            is_subscribed = await self._subscriber.subscribe(recipients, limits.SUBSCRIBE_SECONDS)
-            for chunk in chunks(batch, limits.HELLOS):
-                answers = await in_thread(functools.partial(_answers, chunk, is_subscribed))
-                for hello, answer in zip(chunk, answers, strict=True):
-                    _resolve(hello.answer, answer)
+            try:
+                await self._answer(batch)
+            except Exception as error:
+                for hello in batch:
+                    _resolve(hello.answer, error)
         self._task = None
+
+    async def _answer(self, batch: Sequence[Hello]) -> None:
+        # before the counters are read: a message that is stored in between is announced
+        recipients = {hello.claimed.recipient_id for hello in batch}
+        is_subscribed = await self._subscriber.subscribe(recipients, limits.SUBSCRIBE_SECONDS)
+        for chunk in chunks(batch, limits.HELLOS):
+            answers = await in_thread(functools.partial(_answers, chunk, is_subscribed))
+            for hello, answer in zip(chunk, answers, strict=True):
+                _resolve(hello.answer, answer)
 
 
 def _resolve(waiting: asyncio.Future[Admitted], answer: Admitted | BaseException) -> None:

@@ -28,4 +28,4 @@ CHECKS = 500
 #: tenants of one scope: a policy of row-level security compares each row with each of them
 TENANTS = 50
 #: new sockets a second on which a process tells its clients to spread their next connects
-CONNECTS_PER_SECOND = 300
+CONNECTS_PER_SECOND = 400

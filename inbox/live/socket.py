@@ -182,13 +182,12 @@ class InboxSocket:
             if checked is None or checked.standing != self._standing:
                 self._visitor = tokens.visitor_of(self._token, self.claimed, checked and checked.standing)
             assert checked is not None
-        except Forged as forged:
-            self._close_soon(_rejection(forged))
-            return
-        self._standing, self._checked_at = checked.standing, time.monotonic()
-        self._state.merge(checked.counters)
-        self._heartbeat = True
-        self._work()
+            self._standing, self._checked_at = checked.standing, time.monotonic()
+            self._state.merge(checked.counters)
+            self._heartbeat = True
+            self._work()
+        except Exception as error:  # the next socket is checked nevertheless
+            self._close_soon(_rejection(error))
 
     def check_failed(self) -> None:
         """The database did not answer."""

@@ -98,6 +98,19 @@ def test_a_token_opens_no_inbox_of_another_tenant_that_says_hello_at_the_same_ti
         assert titles == ["for Dora", "for Zoe"] * 5
 
 
+def test_a_client_that_reads_nothing_holds_no_other_socket_up_and_misses_nothing(
+    web: Web, dora: Recipient, emil: Recipient
+) -> None:
+    """6 MB do not fit into the buffers of a connection, nor into what waits for a slow socket."""
+    with Socket(web, mint(dora)[0], after_seq=0) as slow, Socket(web, mint(emil)[0], after_seq=0) as quick:
+        quick.receive("ready")
+        for _ in range(20):
+            send(*[message(dora, "large", body="x" * 30_000) for _ in range(10)])
+        send(message(emil, "small"))
+        assert quick.receive("messages")["messages"][0]["title"] == "small"
+        assert slow.seqs(up_to=200) == list(range(1, 201))
+
+
 def test_the_server_tells_over_which_time_its_clients_spread_their_reconnects(web: Web, dora: Recipient) -> None:
     with Socket(web, mint(dora)[0]) as inbox:
         assert inbox.receive("ready")["reconnect_within"] >= 1
