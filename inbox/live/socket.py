@@ -183,7 +183,8 @@ class InboxSocket:
                 self._visitor = tokens.visitor_of(self._token, self.claimed, checked and checked.standing)
             assert checked is not None
             self._standing, self._checked_at = checked.standing, time.monotonic()
-            self._state.merge(checked.counters)
+            if checked.is_newer_than(self._state.counters):
+                self._state.merge(checked.counters)
             self._heartbeat = True
             self._work()
         except Exception as error:  # the next socket is checked nevertheless

@@ -45,9 +45,10 @@ class Counters:
 
 def from_row(row: tuple[Any, ...]) -> Counters:
     """The Counters of COLUMNS, whose last one comes as a text of JSON: Django lets psycopg decode none."""
-    values = dict(zip(COLUMNS, row, strict=True))
-    counts = orjson.loads(values.pop("by_category"))
-    return Counters(**values, by_category={name: (unread, unseen) for name, (unread, unseen) in counts.items()})
+    last_seq, revision, seen_seq, unread, unseen, by_category = row
+    counts = {} if by_category == "{}" else orjson.loads(by_category)
+    categories = {name: (unread_of, unseen_of) for name, (unread_of, unseen_of) in counts.items()}
+    return Counters(last_seq, revision, seen_seq, unread, unseen, categories)
 
 
 def from_json(values: Mapping[str, Any]) -> Counters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inbox.store.counters import COLUMNS, Counters, from_row
 from inbox.tokens import Claimed, Standing
@@ -26,7 +26,17 @@ class Checked(NamedTuple):
     """One recipient, as the table has them."""
 
     standing: Standing
-    counters: Counters
+    #: the columns of the counters; None for a recipient without an inbox
+    counted: tuple[Any, ...] | None
+
+    @property
+    def counters(self) -> Counters:
+        return from_row(self.counted) if self.counted is not None else Counters()
+
+    def is_newer_than(self, counters: Counters) -> bool:
+        """Whether the inbox has changed. Most checks find no change, and decoding the counters takes longer than the
+        rest of a check."""
+        return self.counted is not None and self.counted[0] + self.counted[1] > counters.last_seq + counters.revision
 
 
 def check(recipients: Collection[uuid.UUID]) -> Mapping[Claimed, Checked]:
@@ -36,7 +46,7 @@ def check(recipients: Collection[uuid.UUID]) -> Mapping[Claimed, Checked]:
         rows = cursor.fetchall()
     return {
         Claimed(row[0], row[1]): Checked(
-            Standing(*row[2:_STANDING]), from_row(row[_STANDING:]) if row[_STANDING] is not None else Counters()
+            Standing(*row[2:_STANDING]), row[_STANDING:] if row[_STANDING] is not None else None
         )
         for row in rows
     }
