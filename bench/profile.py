@@ -1,7 +1,7 @@
 """CPU of each part of a run by process and by thread, from the kernel's counters (/proc, so on Linux only).
 
 A sampling profiler that asks for the GIL favours threads that were preempted while they held it. The kernel's counters
-do not. `BENCH_PROFILE=1` turns the profile on; the file is `profile.md` beside latest.json.
+do not. `BENCH_PROFILE=1` turns the profile on; the file is `profile.txt` beside latest.json.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from bench.markdown import table as _table
 from bench.targets import Target
 
 README = Path(__file__).parent / "README.md"
-PICTURE, PROFILE = "latest.png", "profile.md"
+PICTURE, PROFILE = "latest.png", "profile.txt"
 BEGIN, END = "<!-- results: written by make bench -->", "<!-- end of results -->"
 
 
