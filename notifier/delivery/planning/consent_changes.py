@@ -59,7 +59,11 @@ SELECT recipient_id, address FROM tenants_consentchange
 WHERE tenant_id = %(tenant)s AND transaction_id = ANY(%(transactions)s::bigint[]) AND at < %(since)s
 """
 _CHANGED = f"{_SINCE} AND {_RECIPIENTS}"
-_UNSEEN = f"{_SINCE} UNION ALL {_OF_TRANSACTIONS} LIMIT %(most)s"
+# ORDER BY: without it PostgreSQL reads a table from its beginning when most of its rows are of this tenant, 7 ms for
+# 60,000 older changes instead of 0.9
+_UNSEEN = f"""
+({_SINCE} ORDER BY at LIMIT %(most)s) UNION ALL ({_OF_TRANSACTIONS} ORDER BY transaction_id LIMIT %(most)s)
+"""
 _UNSEEN_OF = f"{_SINCE} AND {_RECIPIENTS} UNION ALL {_OF_TRANSACTIONS} AND {_RECIPIENTS}"
 
 _RUNNING = """
