@@ -27,7 +27,7 @@ from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.infra.reused_threads import ReusedThreads
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
-from notifier.delivery.ledger.retry import Again, Tries, decide
+from notifier.delivery.ledger.retry import Again, Tries, decide, decide_sent
 from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.delivery.messages import message_of, unread_of
 from notifier.errors import NotifierError
@@ -299,7 +299,11 @@ class FallbackAccounts:
 
 def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> Outcome:
     """The outcome of a begun row after this verdict of the provider."""
-    accounts = [] if isinstance(verdict, Sent) else fallbacks.load()
+    if isinstance(verdict, Sent):
+        # the usual verdict, which depends on no earlier try: 4.0 µs instead of 6.6
+        sent = decide_sent(verdict)
+        return Outcome(row, sent.status, provider_ref=sent.provider_ref, receipt_after=sent.receipt_after)
+    accounts = fallbacks.load()
     left = (row.not_after - datetime.now(UTC)).total_seconds() if row.not_after else None
     tries = Tries(
         made=row.attempt + 1,

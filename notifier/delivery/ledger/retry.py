@@ -64,12 +64,17 @@ class Tries:
     dice: float = 0.5  #: jitter, in [0, 1)
 
 
+def decide_sent(verdict: Sent) -> Settled:
+    """What `decide` says of this verdict, whatever the tries."""
+    status = Status.DELIVERED if verdict.final else Status.SENT
+    return Settled(status, provider_ref=verdict.provider_ref, receipt_after=verdict.receipt_after)
+
+
 def decide(verdict: Verdict, tries: Tries) -> Decision:
     """The table of verdicts: permanent and temporary errors, the schedule, Retry-After, failover, the end."""
     match verdict:
-        case Sent(provider_ref, final, receipt_after):
-            status = Status.DELIVERED if final else Status.SENT
-            return Settled(status, provider_ref=provider_ref, receipt_after=receipt_after)
+        case Sent():
+            return decide_sent(verdict)
         case Permanent(detail, dead, as_of):
             reason = Reason.DEAD_ADDRESS if dead else Reason.REJECTED
             return Settled(Status.FAILED, reason, detail, address_is_dead=dead, dead_as_of=as_of)
