@@ -55,6 +55,7 @@ class ScriptedInbox(InApp):
     """An inbox that answers with `answer(messages)`, a function of the test."""
 
     name = ""  # not registered
+    column_batch = 0  # so that a campaign gives it messages, too
 
     def __init__(self, answer: Callable[[Sequence[InAppMessage]], Iterator[Answers]]) -> None:
         super().__init__(InApp.Config())
