@@ -16,9 +16,9 @@ from django.db import transaction
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accept_context import AcceptContext, load_context
+from notifier.delivery.accept_kind import Kinds, kind_of
 from notifier.delivery.accounts import registry
 from notifier.delivery.caps import limiting
-from notifier.delivery.content import templates
 from notifier.delivery.content.attachments import listing, storage
 from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
@@ -29,17 +29,15 @@ from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow, SharedValues
 from notifier.delivery.planning.closed_hours import expires_while_held
-from notifier.delivery.planning.plan import Plan, Planned, Rule, Suppressed, When, plan
+from notifier.delivery.planning.plan import Plan, Planned, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import store_in_queues
-from notifier.delivery.routes.accepting import choose_route, let_later_steps_wait, store_routes
-from notifier.delivery.routes.read_route import check_content
+from notifier.delivery.routes.accepting import let_later_steps_wait, store_routes
 from notifier.delivery.wakeup import signal
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.people import SendRequest
-from notifier.vocabulary.routes import channels_of, step_of
-from notifier.vocabulary.status import LANE_OF, Kind, Mode, QueuePosition, Reason, Status
-from tenants.categories import archived_error
+from notifier.vocabulary.routes import step_of
+from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
 
 log = structlog.get_logger("notifier.delivery")
 
@@ -70,7 +68,8 @@ def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accept
     with transaction.atomic(savepoint=False):
         context = load_context(tenant_id, requests)
         with shared_budget(len(requests)):
-            outcomes: list[Draft | NotifierError] = [_attempt(context, request) for request in requests]
+            kinds: Kinds = {}
+            outcomes: list[Draft | NotifierError] = [_attempt(context, kinds, request) for request in requests]
         # before the queues are locked: the storage may be slow
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
         decided = [o for o in outcomes if isinstance(o, Draft)]
@@ -107,91 +106,61 @@ def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:
 # ---- decide --------------------------------------------------------------------------------------------------------
 
 
-def _attempt(context: AcceptContext, request: SendRequest) -> Draft | NotifierError:
+def _attempt(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Draft | NotifierError:
     try:
-        draft = _draft(context, request)
-        draft.rows = _rows(context, draft)
+        draft = _draft(context, kinds, request)
+        _add_rows(context, draft)
         digest_terms.check(context, draft)
         return draft
     except NotifierError as error:
         return error
 
 
-def _draft(context: AcceptContext, request: SendRequest) -> Draft:
+def _draft(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Draft:
     check_names(request.data)
     person = context.recipients.get(request.recipient)
     if person is None:
         raise InvalidInput(f"There is no recipient {request.recipient!r}.", field="recipient", code="unknown_recipient")
-    if request.template not in context.versions:
-        raise InvalidInput(f"There is no template {request.template!r}.", field="template", code="unknown_template")
-    version_id, own_category, own_route = context.versions[request.template]
-    category = "" if request.without_category else request.category or own_category
-    if category and category not in context.rules:
-        raise InvalidInput(f"There is no category {category!r}.", field="category", code="unknown_category")
-    # what was gathered before the category was archived still leaves
-    if request.category in context.archived and request.category != own_category and request.of_digest is None:
-        raise archived_error(category, "category")
-    rule = context.rules.get(category, Rule())
-    return Draft(request, person, version_id, rule, LANE_OF[rule.kind], route=choose_route(request, own_route))
+    return Draft(request, person, kind_of(context, kinds, request))
 
 
-def _rows(context: AcceptContext, draft: Draft) -> list[DeliveryRow]:
-    compiled = templates.compiled(draft.version_id)
-    channels = compiled.channels if draft.request.channels is None else draft.request.channels
-    if draft.route:
-        check_content(draft.route, compiled.channels)
-        channels = channels_of(draft.route)
-    if not channels:
-        raise InvalidInput("Must name at least one channel.", field="channels", code="empty")
-    missing_channels = [name for name in channels if name not in compiled.channels]
-    if missing_channels:
-        raise InvalidInput(
-            f"The template has no content for: {', '.join(missing_channels)}.", field="channels", code="no_content"
-        )
-    if draft.rule.kind == Kind.MARKETING:
-        compiled.check_opt_out(channels, draft.request.template, "category" if draft.request.category else "template")
-    draft.send_at = send_time(draft.request, draft.person.timezone, context.tenant.timezone, context.now)
-    due = max(context.now, draft.send_at or context.now)
-    when, has_account = When(due, context.tenant.timezone), partial(_has_account, context, draft.request.mode)
-    # each step of a route by itself: its order comes before preferred channels
+def _add_rows(context: AcceptContext, draft: Draft) -> None:
+    request, person, kind = draft.request, draft.person, draft.kind
+    due, when = context.now, context.when
+    if request.send_at is not None or request.send_at_local is not None:
+        draft.send_at = send_time(request, person.timezone, context.tenant.timezone, context.now)
+        due = max(context.now, draft.send_at or context.now)
+        when = When(due, context.tenant.timezone)
+    has_account = partial(_has_account, context, request.mode)
     entries: Plan = []
-    for together in [step.channels for step in draft.route] or [channels]:
-        entries += plan(draft.person, draft.rule, together, when, has_account)
+    for together in kind.steps:
+        entries += plan(person, kind.rule, together, when, has_account)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
-    content = _render(context, draft, compiled, channels)
-    if compiled.segmented:
-        draft.segments = {
-            name: channel(name).segments(content[name]) for name in channels if name in compiled.segmented
-        }
-    rows = [_row(context, draft, entry, content[entry.channel], due) for entry in entries]
+    content = _render(context, draft)
+    if kind.compiled.segmented:
+        segmented = [name for name in kind.channels if name in kind.compiled.segmented]
+        draft.segments = {name: channel(name).segments(content[name]) for name in segmented}
+    draft.rows = rows = [_row(context, draft, entry, content[entry.channel], due) for entry in entries]
     if rows and all(row.reason == Reason.NO_ACCOUNT for row in rows):
         raise Unconfigured(f"{'; '.join(dict.fromkeys(row.detail for row in rows))}.", field="channels")
-    return rows
 
 
 def _has_account(context: AcceptContext, mode: Mode, entry: Planned) -> bool:
-    try:
-        registry.choose_account(context.tenant, entry.channel, entry.address.platform, mode, entry.address.app)
-    except Unconfigured:
-        return False
-    return True
+    return context.account_for(entry.channel, entry.address, mode) is not None
 
 
-def _render(
-    context: AcceptContext, draft: Draft, compiled: templates.Compiled, channels: Collection[str]
-) -> Mapping[str, Mapping[str, Any]]:
+def _render(context: AcceptContext, draft: Draft) -> Mapping[str, dict[str, Any]]:
     """channel -> the content of its message."""
-    locale = draft.person.preferences.language or draft.person.locale
-    variables = {**draft.request.data, PERSON: draft.person.variables()}
-    rules = context.tenant.content_rules
-    content = {
-        name: compiled.render(
-            compiled.locale_for(name, locale, context.tenant.default_locale),
-            {**variables, **_links(context, draft, name, names)} if (names := compiled.links.get(name)) else variables,
-            rules,
-        )
-        for name in channels
-    }
+    kind, person = draft.kind, draft.person
+    locale = person.preferences.language or person.locale
+    variables = dict(draft.request.data)
+    if kind.reads_person:
+        variables[PERSON] = person.variables()
+    content: dict[str, dict[str, Any]] = {}
+    for name in kind.channels:
+        links = kind.compiled.links.get(name)
+        values = {**variables, **_links(context, draft, name, links)} if links else variables
+        content[name] = kind.content_for(context, name, locale).render(values)
     if draft.request.attachments:
         _attach(content, draft.request.attachments)
     return content
@@ -240,14 +209,10 @@ def _row(
     if isinstance(entry, Suppressed):
         row.reason = entry.reason
         return row
-    try:
-        address = entry.address
-        account = registry.choose_account(
-            context.tenant, entry.channel, address.platform, draft.request.mode, address.app
-        )
-    except Unconfigured:
+    account = context.account_for(entry.channel, entry.address, draft.request.mode)
+    if account is None:
         row.reason = Reason.NO_ACCOUNT
-        row.detail = registry.no_account(entry.channel, address.platform, address.app)
+        row.detail = registry.no_account(entry.channel, entry.address.platform, entry.address.app)
         return row
     if entry.hold_reason is not None and expires_while_held(entry.hold_until, draft.request.not_after):
         row.status, row.reason = Status.EXPIRED, entry.hold_reason
@@ -276,7 +241,7 @@ def _notification(draft: Draft) -> NotificationRow:
     return NotificationRow(
         id=draft.notification_id,
         recipient_id=draft.person.id,
-        version_id=draft.version_id,
+        version_id=draft.kind.version_id,
         category=draft.rule.category,
         mode=draft.request.mode,
         lane=draft.lane,
@@ -309,7 +274,7 @@ def check(tenant_id: uuid.UUID, request: SendRequest) -> None:
     """Raise the NotifierError that would refuse the request now: decided and rendered, nothing stored."""
     context = load_context(tenant_id, [request])
     with shared_budget(1):
-        outcome = _attempt(context, request)
+        outcome = _attempt(context, {}, request)
     if isinstance(outcome, NotifierError):
         raise outcome
 

@@ -6,17 +6,23 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
 
+from notifier.delivery.accounts import registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.cap_rules import Cap
+from notifier.delivery.planning.plan import When
 from notifier.delivery.planning.rule import CategoryRow, Rule, TenantDefaults, rule_of
+from notifier.models import ProviderAccount
+from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.digests import DigestTerms, read_times
-from notifier.vocabulary.people import Person, SendRequest
+from notifier.vocabulary.people import Address, Person, SendRequest
 from notifier.vocabulary.routes import Route, from_json
+from notifier.vocabulary.status import Mode
 from tenants.models import Tenant
 
 
@@ -41,6 +47,30 @@ class AcceptContext:
     #: how categories gather their messages, by category key; `versions` has their templates, too
     digests: dict[str, DigestTerms] = field(default_factory=dict)
     caps: tuple[Cap, ...] = ()  #: all frequency caps of the tenant
+    #: (channel, platform, app, mode) -> the accounts among which messages choose; filled as messages ask
+    accounts: dict[tuple[str, str, str, Mode], list[ProviderAccount]] = field(default_factory=dict)
+
+    @cached_property
+    def when(self) -> When:
+        """Of messages that leave now."""
+        return When(self.now, self.tenant.timezone)
+
+    @cached_property
+    def content_rules(self) -> TenantRules:
+        return self.tenant.content_rules
+
+    def account_for(self, channel: str, address: Address, mode: Mode) -> ProviderAccount | None:
+        """The account that carries a message; None: there is none. 0.4 µs, and 1 µs for each further account of the
+        channel."""
+        key = (channel, address.platform, address.app, mode)
+        accounts = self.accounts.get(key)
+        if accounts is None:
+            accounts = self.accounts[key] = registry.usable_accounts(
+                self.tenant, channel, address.platform, mode, address.app
+            )
+        if len(accounts) <= 1:
+            return accounts[0] if accounts else None
+        return registry.pick_account(accounts)
 
 
 _TENANT_FIELDS = [

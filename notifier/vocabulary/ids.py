@@ -7,6 +7,8 @@ import random
 import time
 import uuid
 
+_new, _set = object.__new__, object.__setattr__
+
 
 def new_id() -> uuid.UUID:
     """A UUID (version 7, RFC 9562, method 3): Unix time in milliseconds; 12 bits of the millisecond's fraction, a
@@ -16,7 +18,12 @@ def new_id() -> uuid.UUID:
     ms, ns = divmod(time.time_ns(), 1_000_000)
     fraction = (ns << 12) // 1_000_000
     # Python seeds the generator anew in every forked child
-    return uuid.UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62))
+    value = ms << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random.getrandbits(62)
+    # as UUID(int=…) does, which checks its argument: 1.2 µs instead of 1.9
+    made = _new(uuid.UUID)
+    _set(made, "int", value)
+    _set(made, "is_safe", uuid.SafeUUID.unknown)
+    return made
 
 
 def derived_id(at_ms: int, *parts: str) -> uuid.UUID:

@@ -132,6 +132,11 @@ def choose_account(tenant: Tenant, channel: str, platform: str, mode: str, app: 
     accounts = usable_accounts(tenant, channel, platform, mode, app)
     if not accounts:
         raise Unconfigured(f"{no_account(channel, platform, app)}.", field="channels")
+    return pick_account(accounts)
+
+
+def pick_account(accounts: Sequence[ProviderAccount]) -> ProviderAccount:
+    """One of these accounts, by weight and health."""
     if len(accounts) == 1:
         return accounts[0]
     return pick_by_weight(accounts, health.read_weights([a.id for a in accounts]), random.random())  # noqa: S311

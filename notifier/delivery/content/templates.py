@@ -21,6 +21,7 @@ from notifier.delivery.content.liquid import MAX_TEXT, LiquidText
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered, finish_part, is_worth_dividing
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.publishing.publication import published_content
+from notifier.delivery.content.whole_messages import WholeMessages
 from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Layout, Template, TemplateVersion
 from notifier.values import locales
@@ -32,6 +33,8 @@ from tenants.models import Category, Tenant, User
 #: {channel: {locale: {part: source, {key: source} for a part such as `data`, or a list of files}}}
 Content = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Parts = dict[str, Any]
+#: locales of a version whose checked content is kept
+_MOST_CONTENTS = 100
 
 
 class Compiled:
@@ -58,6 +61,7 @@ class Compiled:
         self.links: Mapping[str, frozenset[str]] = {name: links for name in content if (links := self._links_of(name))}
         #: (channel, part) -> where a part stands that needs a link to opt out if the message is marketing
         self.without_opt_out = tuple(self._parts_without_opt_out())
+        self._whole_messages: dict[Any, WholeMessages] = {}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -92,6 +96,22 @@ class Compiled:
                 parts[part] = finish_part(content.channel, part, parts[part], tenant_rules)
         rules.check(content.channel, parts, tenant_rules, content.field, whole=True)
         return parts
+
+    def whole_messages(self, content: Locale, tenant_rules: TenantRules) -> WholeMessages:
+        """The content for single messages; made once for each locale and each tenant's rules."""
+        key = (content, tuple(tenant_rules.schemes), *tenant_rules[1:])
+        whole = self._whole_messages.get(key)
+        if whole is None:
+            files = self._files.get((content.channel, content.name), {})
+            whole = WholeMessages(content, _flat(self._texts[content.channel][content.name]), files, tenant_rules)
+            if len(self._whole_messages) >= _MOST_CONTENTS:
+                self._whole_messages.clear()
+            self._whole_messages[key] = whole
+        return whole
+
+    def reads(self, name: str) -> bool:
+        """Whether any text can depend on the variable `name`."""
+        return any(text.reads(name) for text in self._all())
 
     def render_partly(self, content: Locale, common: dict[str, Any], tenant_rules: TenantRules) -> PartlyRendered:
         """The parts for many recipients: renders the parts that need only `common`, the variables that all recipients
