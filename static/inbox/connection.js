@@ -4,6 +4,8 @@
 // "reload" (too much has changed: list anew), "state" (detail: "live" | "waiting" | "offline" | "signed-out").
 // The table on the server is the truth. A lost message leaves a gap in the sequence numbers and is requested again.
 
+import { askAfter, forgetFeed, keepFeed, keptFeed, spread } from "./load.js";
+
 const FIRST_WAIT = 500, LONGEST_WAIT = 30_000, LONGEST_SPREAD = 60_000;
 // the server sends a heartbeat every 20 to 30 s; a connection without one is dead although the browser has not noticed
 const HEARTBEAT_TIMEOUT = 70_000;
@@ -15,6 +17,8 @@ export class Connection extends EventTarget {
   #attempt = 0;
   // seconds over which the server asks its clients to spread their reconnects: it knows how many there are
   #within = 0;
+  // seconds for which the server, which sheds load, wants no request that the person did not cause
+  #busyFor = 0;
   // every message up to `seq` and every change up to `revision` has arrived
   seq = null;
   revision = null;
@@ -79,20 +83,40 @@ export class Connection extends EventTarget {
   }
 
   async markSeen() {
-    if (this.seq) this.#news(await this.#fetch("POST", "seen", { up_to_seq: this.seq }));
+    if (this.seq && !this.#busyFor) this.#news(await this.#fetch("POST", "seen", { up_to_seq: this.seq }));
   }
 
   async #open(attempt) {
     try {
+      const status = askAfter(this.#origin);
       this.#token ??= await this.#askToken();
-      if (!this.#token) return this.#signal("state", "signed-out");
-      const first = this.seq === null ? await this.#fetch("GET", `messages?limit=${FIRST_PAGE}`) : null;
+      if (!this.#token) {
+        forgetFeed();
+        return this.#signal("state", "signed-out");
+      }
+      const busyFor = (this.#busyFor = await status);
+      const first = this.seq === null ? await this.#firstPage(busyFor) : null;
       if (attempt !== this.#attempt) return;
       if (first) this.#news({ ...first, fresh: true });
+      if (busyFor) return this.#askLater(busyFor);
       this.#connect(attempt);
     } catch (error) {
       if (attempt === this.#attempt) this.#failed(error.status === 401 ? 4401 : 0);
     }
+  }
+
+  /** From the server; while it sheds load, the page that this tab has kept, if any. */
+  async #firstPage(busyFor) {
+    const kept = busyFor && keptFeed(this.#origin, this.#token);
+    if (kept) return kept;
+    const first = await this.#fetch("GET", `messages?limit=${FIRST_PAGE}`);
+    keepFeed(this.#origin, this.#token, first);
+    return first;
+  }
+
+  #askLater(seconds) {
+    this.#signal("state", "waiting");
+    this.#timer = setTimeout(() => this.#open(++this.#attempt), spread(seconds));
   }
 
   #connect(attempt) {

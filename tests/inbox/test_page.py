@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+import httpx
 import pytest
 from django.db import transaction
 from django.test import Client
@@ -18,6 +20,8 @@ from inbox.http.demo_page import demo_link
 from inbox.store.changes import act
 from inbox.store.snoozes import wake_due
 from notifier.channels.in_app import InAppMessage
+from notifier.vocabulary.load import Switch
+from tenants.load_shedding.switch import set_switch
 from tenants.models import Category, Recipient
 from tests.browser import open_page
 from tests.fixtures import People
@@ -341,3 +345,36 @@ def test_only_members_and_signed_links_open_the_page(people: People, dora: Recip
     with transaction.atomic():  # as ATOMIC_REQUESTS has it
         assert ana.get("/inbox/?recipient=dora").status_code == 200
         assert ana.get("/inbox/?recipient=nobody").status_code == 404
+
+
+def test_while_load_is_shed_the_page_shows_its_feed_without_a_socket(page: Page, web: Web, dora: Recipient) -> None:
+    requests: list[str] = []
+    # a route also switches the browser's cache off
+    page.route("**/status.json", lambda route: route.continue_())
+    send(message(dora, "Before"))
+    visit(page, web, dora)
+    expect(page.get_by_role("listitem")).to_contain_text("Before")
+    set_switch(Switch.ON)
+    expect_status(web, "shedding")
+    page.goto("about:blank")
+    send(message(dora, "Meanwhile"))
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("websocket", lambda socket: requests.append(socket.url))
+    link = demo_link(dora)
+    page.goto(web.origin + link[link.index("/inbox/") :])
+    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "waiting")
+    expect(page.get_by_role("listitem")).to_contain_text("Before")
+    # the page also shows the preferences, which a person came to change
+    assert [url for url in requests if "/v1/inbox/" in url and "preferences" not in url] == []
+    set_switch(Switch.AUTO)
+    expect_status(web, "normal")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("notifier-inbox")).to_have_attribute("data-state", "live")
+    expect(page.get_by_role("listitem").first).to_contain_text("Meanwhile")
+
+
+def expect_status(web: Web, level: str) -> None:
+    until = time.monotonic() + 60
+    while httpx.get(f"{web.origin}/status.json").json()["level"] != level:
+        assert time.monotonic() < until
+        time.sleep(0.1)
