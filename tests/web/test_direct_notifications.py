@@ -170,7 +170,7 @@ def test_requests_at_once_are_stored_once_each_for_their_own_tenants(web: Web, s
     for number in (0, 1, 2, 4, 5, 6):
         rows = Notification.objects.filter(data__order__startswith=f"{number}-").order_by("id")
         orders = list(Delivery.objects.filter(notification_id__in=[r.pk for r in rows]).order_by("seq"))
-        by_id = {row.pk: row.data["order"] for row in rows}
+        by_id: dict[object, str] = {row.pk: row.data["order"] for row in rows}
         assert [by_id[d.notification_id] for d in orders] == [f"{number}-{n}" for n in range(25)]
 
 
