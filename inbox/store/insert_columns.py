@@ -82,7 +82,9 @@ def _store_new(columns: MessageColumns) -> list[int]:
         counted: list[tuple[Any, ...]] = cursor.fetchall()
         numbers = {row[0].hex: row[1] for row in counted}
         gone = [i for i, recipient in enumerate(columns.recipients) if recipient not in numbers]
-        living = columns.only([i for i in range(len(columns)) if i not in set(gone)]) if gone else columns
+        living = columns
+        if gone:
+            living = columns.only([i for i, recipient in enumerate(columns.recipients) if recipient in numbers])
         if living:
             _insert(cursor, living, [numbers[recipient] for recipient in living.recipients], now)
         transaction.on_commit(lambda: _announce(living, counted, now))

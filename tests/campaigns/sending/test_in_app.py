@@ -12,9 +12,11 @@ from pytest_django import Settings
 from campaigns.lifecycle import launch
 from campaigns.models import Campaign
 from campaigns.report import accounting
+from campaigns.sending.in_flight import InFlight
 from campaigns.sending.sender import Sender
 from campaigns.shard.outcomes import ShardOutcomes, WriteResult, write_outcomes
 from inbox.models import Feed, InboxMessage
+from inbox.provider import InApp
 from notifier.delivery.content import templates
 from tenants.models import Recipient
 from tests.campaigns.conftest import Site, armed, recipients, sent
@@ -106,6 +108,13 @@ def test_a_recipient_who_was_erased_after_arming_gets_nothing_and_the_others_do(
     send(campaign)
     assert reported(campaign) == {("delivered", ""): 3, ("suppressed", "recipient_erased"): 1}
     assert {name for name, titles in inboxes(site).items() if titles} == {"ada", "bob", "dee"}
+
+
+def test_large_messages_go_in_small_chunks(site: Site) -> None:
+    shard = claimed(running(site))
+    assert InFlight(shard).chunk == InApp.column_batch
+    shard.payload.contents[0] = {**shard.payload.contents[0], "body": "x" * (1 << 20)}
+    assert InFlight(shard).chunk == 7
 
 
 def test_a_message_that_no_inbox_takes_fails_alone(site: Site) -> None:
