@@ -32,7 +32,7 @@ class Clients:
         self.host, self.port = host, port
         self.all = [Client(self, token) for token in tokens]
         self.changed = asyncio.Event()
-        self.ready = self.refused = self.doubles = self.gaps = self.lost = self.frames = 0
+        self.ready = self.refused = self.doubles = self.gaps = self.lost = self.frames = self.messages = 0
         self.first_ready = self.last_ready = self.last_message = 0.0
 
     async def open(self, seconds: float) -> None:
@@ -51,7 +51,18 @@ class Clients:
         return True
 
     def report(self) -> dict[str, Any]:
-        names = ("ready", "refused", "doubles", "gaps", "lost", "frames", "first_ready", "last_ready", "last_message")
+        names = (
+            "ready",
+            "refused",
+            "doubles",
+            "gaps",
+            "lost",
+            "frames",
+            "messages",
+            "first_ready",
+            "last_ready",
+            "last_message",
+        )
         return {name: getattr(self, name) for name in names}
 
 
@@ -152,6 +163,7 @@ class Client(asyncio.Protocol):
         for message in frame.get("messages", ()):
             assert self.seq is not None
             clients.doubles += message["seq"] <= self.seq
+            clients.messages += message["seq"] > self.seq
             clients.gaps += message["seq"] > self.seq + 1
             self.seq = max(self.seq, message["seq"])
             clients.last_message = time.time()
@@ -171,12 +183,11 @@ async def _answer(clients: Clients, command: dict[str, Any]) -> dict[str, Any]:
             await clients.open(command["seconds"])
         case "wait_ready":
             await clients.wait(lambda: clients.ready == len(clients.all), timeout)
-        case "wait_seq":
-            await clients.wait(lambda: all((client.seq or 0) >= command["seq"] for client in clients.all), timeout)
+        case "wait_messages":
+            await clients.wait(lambda: clients.messages >= command["count"], timeout)
         case "forget_ready":
             clients.first_ready = 0.0
-    behind = sum((client.seq or 0) < command.get("seq", 0) for client in clients.all)
-    return {**clients.report(), "behind": behind}
+    return clients.report()
 
 
 async def _run() -> None:
