@@ -215,6 +215,8 @@ def test_reports_of_web_processes_are_read_and_redis_may_be_away(settings: Any) 
         assert facts.web == [] and find_cause(facts, BOUNDS) == BACKLOG
         with pytest.raises(redis.Unavailable):
             reports.write("a", WebReport(0.25, 40, 0.001))
+        set_switch(Switch.ON)
+        assert not may_run(Work.ANALYTICS)
     finally:
         redis.reset()
 

@@ -50,7 +50,8 @@ WHERE oldest.due_at <= statement_timestamp() AND NOT EXISTS (
 
 
 def read_waits(channels: Sequence[str]) -> list[UrgentWait]:
-    """The accounts of these channels that wait; 0.3 ms a channel without a backlog."""
+    """The accounts of these channels that wait. A channel without a backlog costs 0.27 ms of CPU (PostgreSQL 0.18),
+    each account with one 0.09 ms more (measured with 40)."""
     waits: list[UrgentWait] = []
     with bulk.cursor() as cursor:
         for channel in channels:
