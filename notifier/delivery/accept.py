@@ -64,8 +64,8 @@ class Accepted:
     deliveries: tuple[AcceptedDelivery, ...]
 
 
-#: from so many requests on, a call pauses the search for cycles. 1,000 requests make 20,000 objects, which made Python
-#: search the whole process in one of three calls: 130 ms in which no other thread runs
+#: from so many requests on, a call pauses the search for cycles. With 1,000 requests Python searched the whole process
+#: in one of three calls: 130 ms in which no other thread runs. A request costs 35 µs of Python instead of 42
 _MANY = 100
 
 
