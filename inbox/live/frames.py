@@ -11,7 +11,7 @@ from inbox.live.limits import FRAME_LIMIT
 from inbox.live.requests import is_seq
 
 MALFORMED, BAD_TOKEN, READ_ONLY, NO_HELLO, EXPIRED, TOO_MANY = 4400, 4401, 4403, 4408, 4410, 4429
-TOO_BIG, SERVER_ERROR = 1009, 1011
+TOO_BIG, SERVER_ERROR, TRY_LATER = 1009, 1011, 1013
 
 
 class Disconnected(Exception):

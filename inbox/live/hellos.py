@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from inbox import tokens
 from inbox.live import limits
 from inbox.live.database import chunks, in_thread, tenants_of
+from inbox.live.frames import TRY_LATER, Rejected
 from inbox.live.subscriber import Subscriber
 from inbox.store import feed
 from inbox.store.feed import Message
@@ -55,7 +56,10 @@ class Hellos:
         self._task: asyncio.Task[None] | None = None
 
     async def admit(self, token: str, claimed: Claimed, after_seq: int | None, after_revision: int | None) -> Admitted:
-        """Verify the token. Raises Forged, and the errors of a database that is away."""
+        """Verify the token. Raises Forged, Rejected when too many hellos wait, and the errors of a database that is
+        away."""
+        if len(self._waiting) >= limits.WAITING_HELLOS:
+            raise Rejected(TRY_LATER, "try again later")
         answer: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
         self._waiting.append(Hello(token, claimed, after_seq, after_revision, answer))
         if self._task is None:

@@ -23,6 +23,8 @@ SUBSCRIBE_SECONDS = 2.0
 SEND_SECONDS = 30.0
 #: hellos that one transaction answers
 HELLOS = 100
+#: hellos that wait: 5 s at 400 a second. Further sockets close with 1013
+WAITING_HELLOS = 2_000
 #: sockets that one statement checks. 1,000 take 20 ms, during which an announcement waits for the interpreter
 CHECKS = 500
 #: tenants of one scope: a policy of row-level security compares each row with each of them

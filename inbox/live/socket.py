@@ -120,6 +120,7 @@ class InboxSocket:
         if frame.get("type") != "hello":
             raise Rejected(MALFORMED, "unknown message")
         self._token, after_seq, after_revision = hello_values(frame, self._offered_token)
+        self._end_hello_limit()
         self.claimed = tokens.claimed_ids(self._token)
         self.recipient_id = self.claimed.recipient_id
         self._process.registry.add(self)
@@ -140,7 +141,6 @@ class InboxSocket:
         self._state.begin(counters, after_seq, after_revision)
         self.is_live = True
         process.registry.live += 1
-        self._end_hello_limit()
         seconds = visitor.expires_at.timestamp() - time.time()
         self._expiry = asyncio.get_running_loop().call_later(max(0.0, seconds), self._expire)
         if admitted.is_subscribed:
