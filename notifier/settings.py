@@ -304,6 +304,8 @@ LOAD_SHEDDING_ACCEPT_SECONDS = env.float("LOAD_SHEDDING_ACCEPT_SECONDS", 1.0)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200
+#: a worker believes what it read of consent changes for a quarter of the second after which an opt-out must hold
+CONSENT_BELIEVED_SECONDS = 0.25
 INBOX_TOKEN_MAX_SECONDS = 3600
 #: opens and clicks are gathered for so many seconds before they are stored; 0: each is stored at once
 ENGAGEMENT_WRITE_SECONDS = env.float("ENGAGEMENT_WRITE_SECONDS", 0.25)

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import Settings
 
-from notifier.delivery import recheck
 from notifier.delivery.send import deliver
 from notifier.models import Delivery
 from notifier.vocabulary.status import Lane
@@ -17,13 +17,16 @@ from tests.delivery.build import Shop, an_order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_opt_out_holds_once_the_process_may_not_believe_its_last_query_any_more(shop: Shop) -> None:
+def test_an_opt_out_holds_once_the_process_may_not_believe_its_last_query_any_more(
+    shop: Shop, settings: Settings
+) -> None:
+    settings.CONSENT_BELIEVED_SECONDS = 0.25
     ada = shop.recipient("ada the second")
     shop.accept(an_order())
     deliver("in_app", [Lane.TRANSACTIONAL])
     shop.accept(an_order(ada.external_id))
     Preference.objects.create(tenant=shop.tenant, recipient=ada, channels_off=["in_app"])
-    time.sleep(recheck.BELIEVED_SECONDS)
+    time.sleep(settings.CONSENT_BELIEVED_SECONDS)
     deliver("in_app", [Lane.TRANSACTIONAL])
     assert shop.statuses() == ["delivered", "suppressed"]
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from notifier.delivery.content import templates
 from notifier.models import Delivery, Notification, Template
@@ -116,7 +117,7 @@ def test_odd_headers_get_the_answer_of_the_view(web: Web, site: People, headers:
     assert direct[0] >= 400 and not Notification.objects.exists()
 
 
-def test_a_host_that_is_not_of_this_site_goes_to_the_view(settings: Any) -> None:
+def test_a_host_that_is_not_of_this_site_goes_to_the_view(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["notifier.example", ".notifier.test"]
     ours = [b"notifier.example", b"notifier.example:8000", b"a.notifier.test"]
     assert all(map(is_our_host, ours)) and all(map(is_our_host, ours))
