@@ -26,13 +26,15 @@ from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.load_meter import LoadMeter  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
-#: of the process's database connections, those of the threads that store notifications
+#: of the process's database connections (at least 8, notifier.E011), those of the threads that store notifications. Two
+#: more are for the threads that look keys up and store receipts
 DIRECT_THREADS = max(BULK_THREADS + 1, settings.WEB_DATABASE_POOL * 2 // 5)
+HANDLER_THREADS = settings.WEB_DATABASE_POOL - DIRECT_THREADS - 2
 
 application = ProtocolTypeRouter(
     {
         "http": DirectNotifications(
-            DirectReceipts(CancelOnDisconnect(ThreadedHandler(settings.WEB_DATABASE_POOL - DIRECT_THREADS))),
+            DirectReceipts(CancelOnDisconnect(ThreadedHandler(HANDLER_THREADS))),
             DIRECT_THREADS - BULK_THREADS,
         ),
         "websocket": URLRouter(

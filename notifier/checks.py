@@ -21,6 +21,10 @@ _MAKE_SECRET = "Make one: openssl rand -hex 32 (deploy/make-env writes a whole .
 _MAKE_KEY = "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"
 
 
+#: of one web process to the database
+FEWEST_CONNECTIONS = 8
+
+
 @register(Tags.security)
 def secrets_are_own(**_: Any) -> Sequence[CheckMessage]:
     """notifier.E001, E002: production needs secrets of its own. E003: an encryption key is malformed."""
@@ -102,6 +106,15 @@ def sending_is_possible(**_: Any) -> Sequence[CheckMessage]:
         for name in ("PROVIDER_CONNECTIONS", "SHARD_SIZE")
         if getattr(settings, name) < 1
     ]
+
+
+@register(Tags.security)
+def web_can_answer(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E011: threads that accept notifications, answer views and look keys up have a connection each."""
+    if settings.WEB_DATABASE_POOL >= FEWEST_CONNECTIONS:
+        return []
+    hint = f"Set WEB_DATABASE_POOL to {FEWEST_CONNECTIONS} or more; its default is 20."
+    return [Error("WEB_DATABASE_POOL is too small.", hint=hint, id="notifier.E011")]
 
 
 def _signing_keys() -> list[tuple[str, str]]:

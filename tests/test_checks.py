@@ -19,6 +19,7 @@ from notifier.checks import (
     secrets_cannot_be_guessed,
     sending_is_possible,
     the_login_server_is_reached_by_https,
+    web_can_answer,
 )
 from notifier.settings import BASE_DIR, INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
 
@@ -118,6 +119,14 @@ def test_a_secret_that_can_be_guessed_is_refused_in_production(
 def test_production_names_its_hosts(settings: Settings, hosts: list[str], expected: list[str]) -> None:
     settings.DEBUG, settings.ALLOWED_HOSTS = False, hosts
     assert [message.id for message in hosts_are_named()] == expected
+
+
+@pytest.mark.parametrize(("pool", "expected"), [(20, []), (8, []), (7, ["notifier.E011"])])
+def test_each_kind_of_thread_of_the_web_process_has_a_connection(
+    settings: Settings, pool: int, expected: list[str]
+) -> None:
+    settings.WEB_DATABASE_POOL = pool
+    assert [message.id for message in web_can_answer()] == expected
 
 
 PRODUCTION = {

@@ -69,19 +69,22 @@ class Accepted:
 _MANY = 100
 
 
-def accept(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
-    """An outcome for each request, in the order of the requests: what was accepted, or why the request was refused."""
+def accept(
+    tenant_id: uuid.UUID, requests: Sequence[SendRequest], *, one_call: bool = True
+) -> list[Accepted | NotifierError]:
+    """An outcome for each request, in the order of the requests: what was accepted, or why the request was refused.
+    `one_call`: the requests came in one call, and share its time to render; else each has the time of a call."""
     with no_cycle_collection() if len(requests) >= _MANY else nullcontext():
-        return _decide_and_store(tenant_id, requests)
+        return _decide_and_store(tenant_id, requests, one_call)
 
 
-def _decide_and_store(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> list[Accepted | NotifierError]:
+def _decide_and_store(
+    tenant_id: uuid.UUID, requests: Sequence[SendRequest], one_call: bool
+) -> list[Accepted | NotifierError]:
     # no savepoint: a request of the API has its transaction already, and nothing here goes on after a database error
     with transaction.atomic(savepoint=False):
         context = load_context(tenant_id, requests)
-        with shared_budget(len(requests)):
-            kinds: Kinds = {}
-            outcomes: list[Draft | NotifierError] = [_attempt(context, kinds, request) for request in requests]
+        outcomes = _attempts(context, requests, one_call)
         # before the queues are locked: the storage may be slow
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
         decided = [o for o in outcomes if isinstance(o, Draft)]
@@ -95,7 +98,8 @@ def _decide_and_store(tenant_id: uuid.UUID, requests: Sequence[SendRequest]) -> 
             if row.queue_position == QueuePosition.HAS_TURN
         }
         if queues:
-            transaction.on_commit(lambda: signal.notify(queues))
+            # robust: an error after the commit must not look as if nothing was stored
+            transaction.on_commit(lambda: signal.notify(queues), robust=True)
     _log(tenant_id, drafts, len(requests))
     stored = iter([refusals.get(n) or _accepted(draft) for n, draft in enumerate(decided)])
     return [next(stored) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
@@ -116,6 +120,18 @@ def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:
 
 
 # ---- decide --------------------------------------------------------------------------------------------------------
+
+
+def _attempts(context: AcceptContext, requests: Sequence[SendRequest], one_call: bool) -> list[Draft | NotifierError]:
+    kinds: Kinds = {}
+    if one_call:
+        with shared_budget(len(requests)):
+            return [_attempt(context, kinds, request) for request in requests]
+    outcomes = []
+    for request in requests:
+        with shared_budget():
+            outcomes.append(_attempt(context, kinds, request))
+    return outcomes
 
 
 def _attempt(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Draft | NotifierError:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from notifier.delivery.accept_context import AcceptContext
@@ -42,7 +43,7 @@ def kind_of(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Reque
         kinds[key] = kind
     if isinstance(kind, RequestKind):
         return kind
-    raise kind.with_traceback(None)
+    raise copy(kind)
 
 
 def _decide(context: AcceptContext, request: SendRequest) -> RequestKind:

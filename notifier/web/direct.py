@@ -83,19 +83,24 @@ def is_our_host(host: bytes) -> bool:
 
 
 async def read_and_answer(
-    streams: tuple[Receive, Send], max_bytes: int, answer: Callable[[bytes], Awaitable[Answer]], headers: Headers = ()
+    streams: tuple[Receive, Send],
+    max_bytes: int,
+    answer: Callable[[bytes], Awaitable[Answer]],
+    path: str = "",
+    headers: Headers = (),
 ) -> Answer | None:
-    """Read the body, send the answer to it, and return the answer; None when the client has left. `headers` are sent
-    with every answer."""
+    """Read the body, send the answer to it, and return the answer; None when the client has left. `path`: named in a
+    refusal of the body. `headers` are sent with every answer. Nothing is sent
+    when `answer` raises."""
     receive, send = streams
     body = Body(receive)
     try:
         if await body.read(max_bytes):
             answered = await answer(body.file().read())
         else:
-            answered = refusal(REFUSALS[Question.TOO_LARGE])
+            answered = refusal(REFUSALS[Question.TOO_LARGE], path)
     except TooSlow:
-        answered = refusal(REFUSALS[Question.TOO_SLOW])
+        answered = refusal(REFUSALS[Question.TOO_SLOW], path)
     except RequestAborted:
         return None
     finally:
@@ -111,3 +116,17 @@ async def read_and_answer(
     await send({"type": "http.response.start", "status": answered.status, "headers": lines})
     await send({"type": "http.response.body", "body": answered.content})
     return answered
+
+
+def read_again(body: bytes, receive: Receive) -> Receive:
+    """What an application receives of a request whose body was read already."""
+    read = False
+
+    async def receive_again() -> Mapping[str, Any]:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again

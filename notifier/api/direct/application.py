@@ -1,7 +1,8 @@
 """The ASGI application that answers POST /v1/notifications and /v1/notifications/bulk.
 
 It passes on what it does not answer itself: other addresses and methods, a query, compressed bodies and bodies without
-a length, unknown keys, and keys without the scope. A bulk body is large, so it is read only after its key was found.
+a length, unknown keys, keys without the scope, and notifications with attachments. A bulk body is large, so it is read
+only after its key was found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 import structlog
 from django.conf import settings
 from rest_framework.exceptions import AuthenticationFailed
+from structlog.contextvars import bind_contextvars
 
 from notifier.api.direct.known_keys import KnownKeys
 from notifier.api.direct.requests import ENDPOINTS, Endpoint, Request
@@ -31,6 +33,7 @@ from notifier.web.direct import (
     is_our_host,
     is_plain,
     is_secure,
+    read_again,
     read_and_answer,
     refusal,
 )
@@ -42,6 +45,14 @@ log = structlog.get_logger("notifier")
 #: each thread that makes Python work delays the single notifications of all tenants
 BULK_THREADS = 2
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+
+
+class _WithAttachments(Exception):
+    """Files may take the storage seconds, in which no other request of the tenant should wait: the view answers."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
 
 
 class DirectNotifications:
@@ -66,12 +77,18 @@ class DirectNotifications:
         if request is None or caller is None or not caller.may(SCOPE):
             await self._application(scope, receive, send)
             return
-        answer = await read_and_answer(
-            (receive, send),
-            MAX_BODY,
-            lambda body: self._answer(caller, replace(request, body=body)),
-            _headers(scope, headers, request),
-        )
+        bind_contextvars(request_id=request.request_id)  # of this request's task
+        try:
+            answer = await read_and_answer(
+                (receive, send),
+                MAX_BODY,
+                lambda body: self._answer(caller, replace(request, body=body)),
+                endpoint.path,
+                _headers(scope, headers, request),
+            )
+        except _WithAttachments as rest:
+            await self._application(scope, read_again(rest.body, receive), send)
+            return
         if answer is not None:
             _log(caller, request, answer.status, began)
 
@@ -84,6 +101,8 @@ class DirectNotifications:
             return None
 
     async def _answer(self, caller: ApiCaller, request: Request) -> Answer:
+        if b'"attachments"' in request.body:
+            raise _WithAttachments(request.body)
         try:
             return await self._groups[request.endpoint].submit(caller.tenant_id, request, len(request.body))
         except Busy:

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected, QueryCanceled
 from rest_framework.exceptions import APIException
 from structlog.contextvars import bound_contextvars
 
 from notifier.api.direct import replays
 from notifier.api.direct.replays import Name
-from notifier.api.direct.requests import Outcome, Request
+from notifier.api.direct.requests import Endpoint, Outcome, Request
 from notifier.api.framework.authentication import ApiCaller, lacks_scope, load_callers, unknown_key
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.delivery import accept
-from notifier.errors import NotifierError
+from notifier.errors import NotifierError, QueueFull, Unavailable
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer, refusal
 
@@ -68,15 +69,39 @@ def _answers(requests: Sequence[Request]) -> list[Answer]:
     try:
         with bound_contextvars(**_log_fields(requests)):
             return _transaction(requests)
+    except _WithoutThese as again:
+        rest = [request for request in requests if request.request_id not in again.refused]
+        answers = iter(_answers(rest) if rest else [])
+        return [again.refused.get(request.request_id) or next(answers) for request in requests]
     except (OperationalError, InterfaceError) as error:
         connection.close()
-        log.warning("database is away", action="api error", error=type(error).__name__)
+        return _after_database_error(requests, error)
+    except Unavailable as error:
         return [_refused(request, error) for request in requests]
     except Exception as error:
         if len(requests) > 1:
             return [answer for request in requests for answer in _answers([request])]
         log.exception("unexpected error", action="api error")
         return [_refused(requests[0], error)]
+
+
+class _WithoutThese(Exception):
+    """The transaction was rolled back, because it did more for these requests than their refusal may leave."""
+
+    def __init__(self, refused: Mapping[str, Answer]) -> None:
+        super().__init__()
+        self.refused = refused  #: by the ids of the requests
+
+
+def _after_database_error(requests: Sequence[Request], error: Exception) -> list[Answer]:
+    """A claimed idempotency key may have waited for another process that works on the same request: then the requests
+    without a key are tried again."""
+    log.warning("database is away", action="api error", error=type(error).__name__)
+    keyless = [request for request in requests if request.idempotency_key is None]
+    if not isinstance(error.__cause__, QueryCanceled | DeadlockDetected) or len(keyless) in (0, len(requests)):
+        return [_refused(request, error) for request in requests]
+    answers = iter(_answers(keyless))
+    return [_refused(r, error) if r.idempotency_key is not None else next(answers) for r in requests]
 
 
 def _log_fields(requests: Sequence[Request]) -> dict[str, object]:
@@ -116,17 +141,24 @@ def _accepted(tenant_id: uuid.UUID, fresh: Sequence[_Fresh]) -> dict[int, Answer
     answers = {id(f): answer for f in fresh if (answer := _replayed_or_refused(f, keys))}
     asking = [f for f in fresh if id(f) not in answers]
     sent = [a for f in asking for a in f.attempts if isinstance(a, SendRequest)]
-    outcomes = iter(accept(tenant_id, sent) if sent else [])
+    one_call = fresh[0].request.endpoint is Endpoint.BULK
+    outcomes = iter(accept(tenant_id, sent, one_call=one_call) if sent else [])
     keeping: dict[Name, Answer] = {}
+    overfull: dict[str, Answer] = {}
     for f in asking:
         own: list[Outcome] = [next(outcomes) if isinstance(a, SendRequest) else a for a in f.attempts]
         try:
             answers[id(f)] = f.request.answer(own)
         except NotifierError as error:
             answers[id(f)] = _refused(f.request, error)
+            if isinstance(error, QueueFull):
+                # its messages for other channels may have joined a digest already
+                overfull[f.request.request_id] = answers[id(f)]
             continue
         if f.name is not None:
             keeping[f.name] = answers[id(f)]
+    if overfull:
+        raise _WithoutThese(overfull)
     keys.keep(keeping)
     return answers
 

@@ -6,6 +6,7 @@ a message that is short enough to break no rule is not checked again. `delivery.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from notifier.channels import channel
@@ -71,8 +72,8 @@ class WholeMessages:
             else:
                 parts[part] = value
         if self._broken is not None:
-            # without this, each message would add a frame to the error
-            raise self._broken.with_traceback(None)
+            # a copy: callers may add to the error's field, and each raise adds frames
+            raise copy(self._broken)
         if length > self._free and self._varying:
             rules.check(self._content.channel, parts, self._rules, self._content.field, whole=True)
         return parts
