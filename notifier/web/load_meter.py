@@ -119,13 +119,20 @@ class _Reporter:
 
     def _run(self) -> None:
         while not self._loop.is_closed():
-            lag = self._loop_lag()
-            self._read_level()
-            try:
-                reports.write(self._name, report_of(list(self.samples), lag, time.monotonic()))
-            except redis.Unavailable as error:
-                log.info("load not reported", action="shedding", error=type(error).__name__)
+            for step in (self._read_level, self._report):
+                try:
+                    step()
+                except Exception:
+                    # without the thread the process would say `shedding` for as long as it lives
+                    log.exception("unexpected error", action="shedding")
             time.sleep(_REPORT_EVERY)
+
+    def _report(self) -> None:
+        lag = self._loop_lag()
+        try:
+            reports.write(self._name, report_of(list(self.samples), lag, time.monotonic()))
+        except redis.Unavailable as error:
+            log.info("load not reported", action="shedding", error=type(error).__name__)
 
     def level(self, now: float) -> Level:
         return level_at(now, *self._read)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from notifier.delivery.infra import redis
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import WebReport
 from notifier.vocabulary.load import Level, Switch
-from notifier.web.load_meter import level_at, report_of
+from notifier.web.load_meter import LoadMeter, level_at, report_of
 from tenants.load_shedding.switch import set_switch
 from tests.fixtures import People
 from tests.inbox.web import Web
@@ -31,6 +33,30 @@ def test_a_report_is_of_the_last_ten_seconds() -> None:
     samples = [(80.0, 9.0), *((95.0, 0.01 * n) for n in range(10))]
     assert report_of(samples, 0.25, 100.0) == WebReport(0.09, 10, 0.25)
     assert report_of([], 0.0, 100.0) == WebReport(0.0, 0, 0.0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_unexpected_error_does_not_end_the_reports(settings: Any) -> None:
+    async def unused(*_: object) -> Any: ...
+
+    async def report_again() -> bool:
+        """Let a report fail, then repair the cause; whether a report comes."""
+        await LoadMeter(unused)({"type": "http", "method": "GET", "path": "/status.json"}, unused, unused)
+        failed = lambda: [line for line in lines if line["event"] == "unexpected error"]  # noqa: E731
+        assert await asyncio.to_thread(eventually, failed)
+        settings.REDIS_URL = url
+        redis.reset()
+        return bool(await asyncio.to_thread(eventually, lambda: redis.client().exists("load:web")))
+
+    redis.client().delete("load:web")
+    url, settings.REDIS_URL = settings.REDIS_URL, "no address"
+    redis.reset()
+    with capture_logs() as lines:
+        try:
+            assert asyncio.run(report_again())
+        finally:
+            settings.REDIS_URL = url
+            redis.reset()
 
 
 def eventually(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
