@@ -13,7 +13,7 @@ bodies       reads a request's body: small ones from any client, large ones from
 admission    middleware: whether a caller may send a large body
 csp          middleware: the Content-Security-Policy
 health       /healthz and /readyz
-load_meter   measures how long acceptance takes; /status.json: whether pages of recipients shall ask seldom
+load_meter   reports how long acceptance takes; /status.json: whether pages of recipients shall ask seldom
 tracking     the links and images of emails by which opens and clicks are seen
 unsubscribe  the link of an email that opts out; opt_in: the link that confirms an opt-in
 preferences  a recipient's own page; view_in_browser: an email as a page

@@ -44,8 +44,8 @@ CALM_FACTS = Facts({}, 2)
 OVERLOAD = Facts({1: 9.0, 2: 6.0}, 2)
 
 
-def web(*processes: tuple[float, int, float]) -> list[WebReport]:
-    return [WebReport(*values) for values in processes]
+def web(*processes: tuple[float, int, float], tenants: int = 2) -> list[WebReport]:
+    return [WebReport(accept, requests, tenants, loop_lag) for accept, requests, loop_lag in processes]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,8 @@ def web(*processes: tuple[float, int, float]) -> list[WebReport]:
         ([], 2, web((1.5, 19, 0.0)), ""),
         ([], 2, web((9.0, 500, 0.0), (0.1, 500, 0.0), (0.1, 500, 0.0)), ""),
         ([], 2, web((9.0, 500, 0.0), (9.0, 500, 0.0), (0.1, 500, 0.0)), ACCEPT),
+        ([], 2, web((9.0, 500, 0.0), tenants=1), ""),
+        ([], 1, web((9.0, 500, 0.0), tenants=1), ACCEPT),
         ([], 2, web((0.0, 0, 0.6)), LOOP_LAG),
     ],
 )
@@ -203,8 +205,8 @@ def test_messages_that_wait_for_their_own_provider_are_none(why: str) -> None:
 @pytest.mark.django_db
 def test_reports_of_web_processes_are_read_and_redis_may_be_away(settings: Any) -> None:
     redis.client().delete("load:web")
-    reports.write("a", WebReport(0.25, 40, 0.001))
-    reports.write("b", WebReport(2.5, 90, 0.2))
+    reports.write("a", WebReport(0.25, 40, 3, 0.001))
+    reports.write("b", WebReport(2.5, 90, 1, 0.2))
     assert sorted(r.accept for r in gather().web) == [0.25, 2.5]
     redis.client().delete("load:web")
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
@@ -214,7 +216,7 @@ def test_reports_of_web_processes_are_read_and_redis_may_be_away(settings: Any) 
         facts = gather()
         assert facts.web == [] and find_cause(facts, BOUNDS) == BACKLOG
         with pytest.raises(redis.Unavailable):
-            reports.write("a", WebReport(0.25, 40, 0.001))
+            reports.write("a", WebReport(0.25, 40, 3, 0.001))
         set_switch(Switch.ON)
         assert not may_run(Work.ANALYTICS)
     finally:
@@ -222,6 +224,14 @@ def test_reports_of_web_processes_are_read_and_redis_may_be_away(settings: Any) 
 
 
 def test_a_report_that_no_process_renews_is_forgotten() -> None:
-    redis.client().hset("load:web", uuid.uuid4().hex, "1000 9.0 500 9.0")
+    redis.client().hset("load:web", uuid.uuid4().hex, "1000 9.0 500 2 9.0")
     redis.client().hset("load:web", uuid.uuid4().hex, "nonsense")
     assert 9.0 not in [r.accept for r in reports.read()]
+
+
+def test_a_report_of_another_release_is_skipped() -> None:
+    redis.client().delete("load:web")
+    now, _ = redis.client().time()
+    redis.client().hset("load:web", "a", f"{now} 9.0 500 9.0")
+    reports.write("b", WebReport(0.25, 40, 3, 0.001))
+    assert reports.read() == [WebReport(0.25, 40, 3, 0.001)]

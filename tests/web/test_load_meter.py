@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from notifier.delivery.infra import redis
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import WebReport
 from notifier.vocabulary.load import Level, Switch
+from notifier.web.group_commit import GroupCommit, GroupLimits, Stored, newest_groups
 from notifier.web.load_meter import LoadMeter, level_at, report_of
 from tenants.load_shedding.switch import set_switch
 from tests.fixtures import People
@@ -29,10 +31,38 @@ def test_a_level_that_is_not_read_for_long_is_shedding(age: float, read: Level, 
     assert level_at(100.0, 100.0 - age, read) is said
 
 
+def groups(owner: str, *seconds: float, at: float = 95.0, calls: int = 2) -> list[Stored]:
+    return [Stored(at, owner, calls, value) for value in seconds]
+
+
 def test_a_report_is_of_the_last_ten_seconds() -> None:
-    samples = [(80.0, 9.0), *((95.0, 0.01 * n) for n in range(10))]
-    assert report_of(samples, 0.25, 100.0) == WebReport(0.09, 10, 0.25)
-    assert report_of([], 0.0, 100.0) == WebReport(0.0, 0, 0.0)
+    stored = groups("acme", 9.0, at=80.0) + groups("acme", *(0.01 * n for n in range(10)))
+    assert report_of(stored, 0.25, 100.0) == WebReport(0.09, 20, 1, 0.25)
+    assert report_of([], 0.0, 100.0) == WebReport(0.0, 0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("slow", "quick", "accept"), [(["acme"], ["globex"], 0.1), (["acme", "globex"], ["initech"], 3.0)]
+)
+def test_a_tenant_counts_once_however_many_requests_it_has(slow: list[str], quick: list[str], accept: float) -> None:
+    stored = [group for owner in slow for group in groups(owner, *[3.0] * 100)]
+    stored += [group for owner in quick for group in groups(owner, 0.1)]
+    assert report_of(stored, 0.0, 100.0).accept == accept
+
+
+def test_requests_do_not_count_the_wait_behind_those_of_their_own_tenant() -> None:
+    """300 calls of one owner at once are stored in ten groups or more, each of which counts from its own turn."""
+    name = f"test {time.monotonic()}"
+
+    async def submit_all() -> None:
+        group_commit = GroupCommit[int, int](name, lambda calls: calls, GroupLimits(threads=2))
+        await asyncio.gather(*(group_commit.submit("acme", number, 1) for number in range(300)))
+
+    asyncio.run(submit_all())
+    assert eventually(lambda: sum(group.calls for group in newest_groups(name)) == 300)
+    stored = newest_groups(name)
+    assert len(stored) >= 10
+    assert all(later.at - later.seconds >= earlier.at - 1e-6 for earlier, later in pairwise(stored))
 
 
 @pytest.mark.django_db(transaction=True)

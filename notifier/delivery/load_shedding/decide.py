@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from notifier.delivery.load_shedding.facts import Facts
+from notifier.delivery.load_shedding.reports import WebReport
 from notifier.vocabulary.load import LONGEST_SHEDDING, Level
 
 #: load is shed when the facts have asked for it for so long, and no longer when they have not asked for it for so long
@@ -31,7 +32,7 @@ class Bounds:
 
     #: urgent messages of several tenants wait so long for a worker
     wait: float
-    #: an acceptance takes so long at the 90th percentile, in the median of the web processes
+    #: storing a tenant's notifications takes so long, in the median of the tenants and of the web processes
     accept: float
     #: event loops of web processes are so late, in their median
     loop_lag: float = LOOP_LAG_SECONDS
@@ -51,10 +52,16 @@ def find_cause(facts: Facts, bounds: Bounds, share: float = 1.0) -> str:
     """Why the installation is overloaded; empty when it is not."""
     if bounds.wait and _tenants_wait(facts, bounds.wait * share):
         return BACKLOG
-    accepting = [report.accept for report in facts.web if report.requests >= FEWEST_REQUESTS]
+    accepting = [report.accept for report in facts.web if _measures_acceptance(report, facts.tenants)]
     if _exceeds(accepting, bounds.accept * share):
         return ACCEPT
     return LOOP_LAG if _exceeds([report.loop_lag for report in facts.web], bounds.loop_lag * share) else ""
+
+
+def _measures_acceptance(report: WebReport, tenants: int) -> bool:
+    """False for few requests, and for those of one tenant where there are several: a tenant's own templates may be
+    slow."""
+    return report.requests >= FEWEST_REQUESTS and report.tenants >= tenants
 
 
 def _tenants_wait(facts: Facts, bound: float) -> bool:

@@ -39,10 +39,13 @@ return fresh
 class WebReport:
     """What one web process measured in the last ten seconds."""
 
-    #: seconds from the last byte of a request to the first of its answer, at the 90th percentile
+    #: seconds until a tenant's waiting notifications are stored: the 90th percentile of each tenant, then the median
+    #: of the tenants
     accept: float
     #: notifications that were accepted one by one
     requests: int
+    #: tenants whose notifications these were
+    tenants: int
     #: seconds for which the event loop kept a callback waiting
     loop_lag: float
 
@@ -58,9 +61,10 @@ def read() -> Sequence[WebReport]:
         rows: list[bytes] = redis.run_script(_READ, [_KEY])
     except redis.Unavailable:
         return []
-    return [_parsed(row.decode()) for row in rows]
+    fields = (row.decode().split() for row in rows)
+    # a process of another release may report other values
+    return [_parsed(*values) for values in fields if len(values) == 4]
 
 
-def _parsed(row: str) -> WebReport:
-    accept, requests, loop_lag = row.split()
-    return WebReport(float(accept), int(requests), float(loop_lag))
+def _parsed(accept: str, requests: str, tenants: str, loop_lag: str) -> WebReport:
+    return WebReport(float(accept), int(requests), int(tenants), float(loop_lag))
