@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from structlog.testing import capture_logs
 
 from notifier.delivery.accounts import rate_limits
 from notifier.delivery.infra import redis
+from notifier.delivery.ledger.leases import lease_seconds
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.decide import (
     ACCEPT,
@@ -24,14 +26,16 @@ from notifier.delivery.load_shedding.decide import (
     TOO_LONG,
     Bounds,
     Decided,
+    channels_without_worker,
     decide,
     find_cause,
 )
-from notifier.delivery.load_shedding.facts import Facts, gather
+from notifier.delivery.load_shedding.facts import Facts, Wait, gather
 from notifier.delivery.load_shedding.reports import WebReport
 from notifier.delivery.load_shedding.watch import watch
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary.load import LONGEST_SHEDDING, Level, Switch, Work
+from notifier.vocabulary.status import Status
 from tenants.load_shedding import may_run, read_state, reset
 from tenants.load_shedding.switch import set_switch
 from tenants.models import LoadShedding
@@ -40,8 +44,15 @@ from tests.delivery.build import Shop, a_shop, an_order
 BOUNDS = Bounds(wait=5.0, accept=1.0, loop_lag=0.5)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-CALM_FACTS = Facts({}, 2)
-OVERLOAD = Facts({1: 9.0, 2: 6.0}, 2)
+
+
+def waiting(*seconds: float, tenants: int = 2, web: Sequence[WebReport] = ()) -> Facts:
+    """Each tenant has waited for so many seconds, in a channel that has a worker."""
+    return Facts([Wait(i, "push", value) for i, value in enumerate(seconds)], tenants, web, {"push"})
+
+
+CALM_FACTS = waiting()
+OVERLOAD = waiting(9.0, 6.0)
 
 
 def web(*processes: tuple[float, int, float], tenants: int = 2) -> list[WebReport]:
@@ -68,11 +79,35 @@ def web(*processes: tuple[float, int, float], tenants: int = 2) -> list[WebRepor
     ],
 )
 def test_causes(waits: Sequence[float], tenants: int, reports: Sequence[WebReport], cause: str) -> None:
-    assert find_cause(Facts(dict(enumerate(waits)), tenants, reports), BOUNDS) == cause
+    assert find_cause(waiting(*waits, tenants=tenants, web=reports), BOUNDS) == cause
+
+
+@pytest.mark.parametrize(
+    ("waits", "served", "cause", "without_worker"),
+    [
+        ([Wait(1, "sms", 900.0), Wait(2, "sms", 900.0)], {"push"}, "", {"sms"}),
+        ([Wait(1, "sms", 900.0), Wait(2, "sms", 900.0)], {"sms"}, BACKLOG, set()),
+        ([Wait(1, "sms", 900.0), Wait(2, "email", 900.0)], {"push"}, "", {"email", "sms"}),
+        ([Wait(1, "sms", 900.0), Wait(2, "push", 900.0)], {"push"}, "", {"sms"}),
+        ([Wait(1, "sms", 900.0), Wait(1, "push", 9.0), Wait(2, "push", 9.0)], {"push"}, BACKLOG, {"sms"}),
+        (
+            [Wait(1, "sms", 3.0), Wait(1, "push", 9.0), Wait(2, "push", 9.0), Wait(3, "sms", 3.0)],
+            {"push"},
+            BACKLOG,
+            set(),
+        ),
+    ],
+    ids=["no worker", "a worker", "two channels", "late in one of two", "an overload, too", "no worker is not calm"],
+)
+def test_a_channel_without_a_worker_is_no_overload(
+    waits: Sequence[Wait], served: set[str], cause: str, without_worker: set[str]
+) -> None:
+    facts = Facts(waits, 2, served=served)
+    assert (find_cause(facts, BOUNDS), channels_without_worker(facts, BOUNDS)) == (cause, without_worker)
 
 
 def test_a_bound_of_zero_never_sheds_load() -> None:
-    facts = Facts({1: 900.0, 2: 900.0}, 2, web((9.0, 500, 9.0)))
+    facts = waiting(900.0, 900.0, web=web((9.0, 500, 9.0)))
     assert find_cause(facts, Bounds(0.0, 0.0, 0.0)) == ""
 
 
@@ -89,7 +124,7 @@ SHEDDING = Decided(Level.SHEDDING, NOW, BACKLOG)
         (Decided(asked_since=NOW), OVERLOAD, SECOND, Decided(asked_since=NOW)),
         (Decided(asked_since=NOW), OVERLOAD, BEGIN_AFTER, Decided(Level.SHEDDING, NOW + BEGIN_AFTER, BACKLOG)),
         (SHEDDING, OVERLOAD, SECOND, SHEDDING),
-        (SHEDDING, Facts({1: 3.0, 2: 3.0}, 2), SECOND, SHEDDING),
+        (SHEDDING, waiting(3.0, 3.0), SECOND, SHEDDING),
         (SHEDDING, CALM_FACTS, SECOND, Decided(Level.SHEDDING, NOW, BACKLOG, NOW + SECOND)),
         (Decided(Level.SHEDDING, NOW, BACKLOG, NOW), OVERLOAD, SECOND, SHEDDING),
         (
@@ -169,13 +204,43 @@ def waiting_shop(seconds: float, kind: str = "transactional") -> Shop:
     return shop
 
 
+def in_flight(kind: str = "transactional", ago: float = 0.0) -> Shop:
+    """A shop whose message a worker claimed so long ago."""
+    shop = waiting_shop(60, kind)
+    until = datetime.now(UTC) + timedelta(seconds=lease_seconds() - ago)
+    Delivery.objects.filter(tenant=shop.tenant).update(status=Status.SENDING, lease_until=until)
+    return shop
+
+
 @pytest.mark.django_db
-def test_urgent_messages_that_no_worker_takes_are_a_backlog() -> None:
+def test_urgent_messages_that_the_worker_does_not_reach_are_a_backlog() -> None:
     first, second, third = waiting_shop(60), waiting_shop(60, "critical"), waiting_shop(60, "marketing")
+    in_flight()
     facts = gather()
-    assert set(facts.waits) == {first.tenant.pk, second.tenant.pk} and third.tenant.pk not in facts.waits
-    assert all(59 < seconds < 3600 for seconds in facts.waits.values()) and facts.tenants == 2
-    assert find_cause(facts, BOUNDS) == BACKLOG
+    tenants = [wait.tenant for wait in facts.waits]
+    assert set(tenants) == {first.tenant.pk, second.tenant.pk} and third.tenant.pk not in tenants
+    assert all(59 < wait.seconds < 3600 for wait in facts.waits) and facts.tenants == 2
+    assert (find_cause(facts, BOUNDS), facts.served) == (BACKLOG, {"in_app"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("other", ["nothing", "bulk", "killed"])
+def test_urgent_messages_of_a_channel_without_a_worker_are_none(other: str) -> None:
+    waiting_shop(60), waiting_shop(60, "critical")
+    if other != "nothing":
+        in_flight("marketing") if other == "bulk" else in_flight(ago=11)
+    facts = gather()
+    assert len(facts.waits) == 2 and find_cause(facts, BOUNDS) == ""
+    assert channels_without_worker(facts, BOUNDS) == {"in_app"}
+
+
+@pytest.mark.django_db
+def test_a_channel_without_a_worker_is_logged_once_until_it_has_one() -> None:
+    without = Facts([Wait(1, "sms", 900.0)], 2)
+    with capture_logs() as lines:
+        for facts in (*[without] * 5, CALM_FACTS, *[without] * 3, CALM_FACTS, without, CALM_FACTS):
+            watch(facts)
+    assert [line["channel"] for line in lines if line["event"] == "no worker"] == ["sms", "sms"]
 
 
 @pytest.mark.django_db
@@ -199,7 +264,7 @@ def test_messages_that_wait_for_their_own_provider_are_none(why: str) -> None:
         account.update(enabled=False)
     else:
         rows.update(due_at=datetime.now(UTC) + timedelta(minutes=1))
-    assert all(seconds < 1 for seconds in gather().waits.values())
+    assert all(wait.seconds < 1 for wait in gather().waits)
 
 
 @pytest.mark.django_db
@@ -212,7 +277,7 @@ def test_reports_of_web_processes_are_read_and_redis_may_be_away(settings: Any) 
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     redis.reset()
     try:
-        waiting_shop(60), waiting_shop(60)
+        waiting_shop(60), waiting_shop(60), in_flight()
         facts = gather()
         assert facts.web == [] and find_cause(facts, BOUNDS) == BACKLOG
         with pytest.raises(redis.Unavailable):

@@ -1,4 +1,4 @@
-"""How long critical and transactional messages wait for a worker, by provider account."""
+"""How long critical and transactional messages wait for a worker, by provider account; and which channels have one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from notifier.delivery.infra import bulk
+from notifier.delivery.ledger.leases import lease_seconds
 from notifier.vocabulary.status import Lane, QueuePosition, Status
 
 #: accounts with a backlog that one look visits; an overload shows among so many
 MOST_ACCOUNTS = 200
+#: a worker shows for so many seconds after it claimed messages, or renewed their leases. No longer than
+#: it takes until a wait sheds load (5 s of waiting, then 5 s of overload), so that a killed worker is no overload
+SHOWN_SECONDS = 10.0
 
 
 class UrgentWait(NamedTuple):
@@ -18,6 +22,7 @@ class UrgentWait(NamedTuple):
 
     tenant_id: uuid.UUID
     account_id: uuid.UUID
+    channel: str
     #: seconds since the oldest of them was due, or since a worker last claimed for the account, if that was later
     seconds: float
 
@@ -56,5 +61,23 @@ def read_waits(channels: Sequence[str]) -> list[UrgentWait]:
     with bulk.cursor() as cursor:
         for channel in channels:
             cursor.execute(_WAITS, {"channel": channel}, prepare=True)
-            waits += map(UrgentWait._make, cursor.fetchall())
+            rows = cursor.fetchall()
+            waits += [UrgentWait(tenant, account, channel, seconds) for tenant, account, seconds in rows]
     return waits
+
+
+# Not by `served_at`: workers of the bulk queue set it, too. A worker with a backlog of urgent messages has some of them
+# in flight. The index of rows in flight is small, and the statement runs only while messages wait
+_SERVED = f"""
+SELECT DISTINCT d.channel FROM notifier_delivery d
+WHERE d.status IN ({Status.CLAIMED}, {Status.SENDING}) AND d.lease_until IS NOT NULL
+  AND d.lane IN ({Lane.CRITICAL}, {Lane.TRANSACTIONAL})
+  AND d.lease_until > statement_timestamp() + make_interval(secs => %s::float8)
+"""
+
+
+def read_served_channels() -> frozenset[str]:
+    """The channels in which a worker has urgent messages in flight, claimed or renewed within SHOWN_SECONDS."""
+    with bulk.cursor() as cursor:
+        cursor.execute(_SERVED, [lease_seconds() - SHOWN_SECONDS])
+        return frozenset(channel for (channel,) in cursor.fetchall())

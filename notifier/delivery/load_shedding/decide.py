@@ -66,9 +66,16 @@ def _measures_acceptance(report: WebReport, tenants: int) -> bool:
 
 def _tenants_wait(facts: Facts, bound: float) -> bool:
     """At least half of the tenants with urgent messages wait so long, and more than one tenant where there are several:
-    one tenant's trouble is not the installation's."""
-    late = [seconds for seconds in facts.waits.values() if seconds > bound]
-    return len(late) >= max(1, facts.tenants) and 2 * len(late) >= len(facts.waits)
+    one tenant's trouble is not the installation's. Shedding load gives a channel without a worker none."""
+    waits = [wait for wait in facts.waits if wait.channel in facts.served]
+    late = {wait.tenant for wait in waits if wait.exceeds(bound)}
+    return len(late) >= max(1, facts.tenants) and 2 * len(late) >= len({wait.tenant for wait in waits})
+
+
+def channels_without_worker(facts: Facts, bounds: Bounds) -> set[str]:
+    """The channels whose urgent messages wait too long because no worker sends them."""
+    late = {wait.channel for wait in facts.waits if bounds.wait and wait.exceeds(bounds.wait)}
+    return late.difference(facts.served)
 
 
 def _exceeds(values: Collection[float], bound: float) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from notifier.channels import channels
 from notifier.delivery.accounts import health, rate_limits
-from notifier.delivery.ledger.urgent_waits import UrgentWait, read_waits
+from notifier.delivery.ledger.urgent_waits import UrgentWait, read_served_channels, read_waits
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import WebReport
 from tenants.models import Tenant
@@ -17,21 +17,36 @@ _SHORT = 1.0
 
 
 @dataclass(frozen=True)
-class Facts:
-    """`waits`: tenant -> seconds for which its urgent messages have waited for a worker; only tenants with such
-    messages. `tenants`: how many active tenants there are, counted up to 2."""
+class Wait:
+    """Urgent messages of one provider account have waited for a worker for `seconds`."""
 
-    waits: Mapping[object, float]
+    tenant: object
+    channel: str
+    seconds: float
+
+    def exceeds(self, bound: float) -> bool:
+        return self.seconds > bound
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`waits`: accounts with urgent messages that wait. `tenants`: how many active tenants there are, counted up to 2.
+    `served`: the channels that have a worker for urgent messages, as far as messages wait in them."""
+
+    waits: Sequence[Wait]
     tenants: int
     web: Sequence[WebReport] = ()
+    served: Collection[str] = ()
 
 
 def gather() -> Facts:
     """The facts of now."""
-    waits: dict[object, float] = {}
-    for wait in _without_stopped(read_waits(list(channels()))):
-        waits[wait.tenant_id] = max(wait.seconds, waits.get(wait.tenant_id, 0.0))
-    return Facts(waits, len(Tenant.objects.filter(active=True).order_by()[:2]), reports.read())
+    waits = _without_stopped(read_waits(list(channels())))
+    long = any(wait.seconds > _SHORT for wait in waits)
+    served = read_served_channels() if long else frozenset(wait.channel for wait in waits)
+    waiting = [Wait(wait.tenant_id, wait.channel, wait.seconds) for wait in waits]
+    tenants = len(Tenant.objects.filter(active=True).order_by()[:2])
+    return Facts(waiting, tenants, reports.read(), served)
 
 
 def _without_stopped(waits: Sequence[UrgentWait]) -> list[UrgentWait]:
@@ -43,3 +58,4 @@ def _without_stopped(waits: Sequence[UrgentWait]) -> list[UrgentWait]:
 
 def _is_stopped(wait: UrgentWait) -> bool:
     return rate_limits.take_tokens(0, rate_limits.account_limit(wait.account_id, None)).wait > 0
+
