@@ -30,7 +30,7 @@ from notifier.delivery.load_shedding.decide import (
     decide,
     find_cause,
 )
-from notifier.delivery.load_shedding.facts import Facts, Wait, gather
+from notifier.delivery.load_shedding.facts import Facts, Wait, gather, pause_of
 from notifier.delivery.load_shedding.reports import WebReport
 from notifier.delivery.load_shedding.watch import watch
 from notifier.models import Delivery, ProviderAccount
@@ -104,6 +104,22 @@ def test_a_channel_without_a_worker_is_no_overload(
 ) -> None:
     facts = Facts(waits, 2, served=served)
     assert (find_cause(facts, BOUNDS), channels_without_worker(facts, BOUNDS)) == (cause, without_worker)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "cause"),
+    [
+        (19.0, None, BACKLOG),
+        (19.0, 0.05, ""),
+        (24.0, 0.05, ""),
+        (26.0, 0.05, BACKLOG),
+        (5.4, 100.0, ""),
+        (5.6, 100.0, BACKLOG),
+    ],
+)
+def test_an_account_waits_for_its_own_rate_first(seconds: float, rate: float | None, cause: str) -> None:
+    waits = [Wait(tenant, "sms", seconds, pause_of(rate)) for tenant in (1, 2)]
+    assert find_cause(Facts(waits, 2, served={"sms"}), BOUNDS) == cause
 
 
 def test_a_bound_of_zero_never_sheds_load() -> None:
@@ -232,6 +248,15 @@ def test_urgent_messages_of_a_channel_without_a_worker_are_none(other: str) -> N
     facts = gather()
     assert len(facts.waits) == 2 and find_cause(facts, BOUNDS) == ""
     assert channels_without_worker(facts, BOUNDS) == {"in_app"}
+
+
+@pytest.mark.django_db
+def test_the_pause_of_an_account_is_that_of_its_rate() -> None:
+    shop = waiting_shop(60)
+    ProviderAccount.objects.filter(tenant=shop.tenant).update(rate_per_s=0.02)
+    assert [(wait.pause, wait.exceeds(BOUNDS.wait)) for wait in gather().waits] == [(50.0, True)]
+    ProviderAccount.objects.filter(tenant=shop.tenant).update(rate_per_s=0.01)
+    assert [(wait.pause, wait.exceeds(BOUNDS.wait)) for wait in gather().waits] == [(100.0, False)]
 
 
 @pytest.mark.django_db
