@@ -15,6 +15,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notifier.web import connections, limits, unverified_sockets
+from notifier.web.sockets import BoundedWebSocket
 from notifier.web.transport import LingeringTransport
 
 
@@ -40,6 +41,7 @@ HEADERS_TOO_LARGE: Refusal = (431, "headers_too_large", f"The headers have over 
 PIPELINED: Refusal = (400, "malformed_request", f"Over {limits.MAX_PIPELINED} requests wait on this connection.")
 HEAD_TOO_SLOW: Refusal = (408, "too_slow", f"The headers were not there within {limits.HEAD_SECONDS:.0f} seconds.")
 TOO_MANY_SOCKETS: Refusal = (503, "too_many_sockets", "Other new sockets are served first; connect again later.")
+NO_SOCKET_LEFT: Refusal = (503, "too_many_sockets", "The server has all the sockets that it may have; try again later.")
 TOO_MANY: Refusal = (503, "too_many_connections", "This address, or all together, have too many connections.")
 _TITLES = {
     400: "The request is not valid",
@@ -85,15 +87,20 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.abort()
 
     def handle_websocket_upgrade(self) -> None:
-        if not unverified_sockets.has_room(self._host):
+        if (refusal := self._socket_refusal()) is not None:
             # refused before a socket is set up: 0.15 ms instead of 0.6, which counts when 10,000 clients come together
             self._wrap_without_linger()
-            self._refuse(TOO_MANY_SOCKETS, unverified_sockets.retry_after())
+            self._refuse(refusal, unverified_sockets.retry_after())
             return
         self._handed_over = True  # the socket's protocol calls connections.leave
         connections.mark_busy(self)
         self._wrap_without_linger()
         super().handle_websocket_upgrade()
+
+    def _socket_refusal(self) -> Refusal | None:
+        if BoundedWebSocket.count >= limits.SOCKETS_SHARE * limits.max_connections():
+            return NO_SOCKET_LEFT
+        return None if unverified_sockets.has_room(self._host) else TOO_MANY_SOCKETS
 
     def _wrap_without_linger(self) -> None:
         # bytes from a socket's client are never the rest of a request

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
@@ -25,6 +25,13 @@ _TEXT = 0x81
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """`BoundedHttp` has counted the connection; this class ends the count."""
 
+    #: open sockets of this process
+    count: ClassVar[int] = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        BoundedWebSocket.count += 1
+        super().connection_made(transport)
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
@@ -32,6 +39,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             cast("dict[str, Any]", self.scope["extensions"])[_EXTENSION] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
+        BoundedWebSocket.count -= 1
         connections.leave(self.client[0] if self.client else None)
         super().connection_lost(exc)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import orjson
 import pytest
@@ -14,7 +14,7 @@ from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_A
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Socket, Web
-from tests.web.raw import HOST, Raw, is_alive, new_address
+from tests.web.raw import HOST, Raw, is_alive, new_address, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,6 +82,24 @@ def test_of_1500_sockets_without_a_hello_most_are_refused_and_others_are_served(
     assert opens(roomy, new_address())
     with Socket(roomy, mint(dora)[0]) as inbox:
         inbox.receive("ready")
+
+
+def test_sockets_leave_connections_for_requests(django_db_setup: None) -> None:
+    server = Web(app="tests.web.short_clocks:application", WEB_MAX_CONNECTIONS="100")
+    with closing(server), ExitStack() as stack:
+        clients = [stack.enter_context(Raw(server)) for _ in range(90)]
+        for client in clients:
+            client.send(UPGRADE)
+            assert client.socket.recv(12) == b"HTTP/1.1 101"
+        refused = request(server, UPGRADE)
+        assert (refused.status, refused.body["code"]) == (503, "too_many_sockets")
+        assert int(refused.headers["retry-after"]) > 0
+        # more connections than are left: those without a request make room
+        idle = [stack.enter_context(Raw(server)) for _ in range(20)]
+        assert is_alive(server)
+        assert idle[0].is_closed()
+        clients[0].close()
+        assert opens(server, new_address())
 
 
 def test_an_address_has_a_limit_of_sockets_without_a_hello_and_another_address_its_own(web: Web) -> None:
