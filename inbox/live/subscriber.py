@@ -25,6 +25,8 @@ log = structlog.get_logger("inbox")
 
 Receive = Callable[[uuid.UUID, Mapping[str, Any]], None]
 RECONNECT_SECONDS = 1.0
+#: the TCP connection, TLS and the first commands take less
+CONNECT_SECONDS = 10.0
 #: a connection on which Redis answers no PING for so long is dead
 PING_SECONDS = 10.0
 #: topics of one SUBSCRIBE
@@ -105,7 +107,8 @@ class Subscriber:
             )
             connection = pool.make_connection()  # type: ignore[no-untyped-call]
             try:
-                await connection.connect()
+                # also ends a server that accepts the connection and then answers no command
+                await asyncio.wait_for(connection.connect(), CONNECT_SECONDS)
                 await self._follow(connection, lost)
             except Exception as error:  # redis-py raises exceptions of its own, of asyncio and of the OS
                 log.warning("not subscribed", action="inbox.subscribe", error=type(error).__name__)
@@ -124,8 +127,8 @@ class Subscriber:
             reading.cancel()
 
     async def _keep_subscribed(self, lost: bool, reading: asyncio.Task[None]) -> None:
-        await self._send("SUBSCRIBE", list(self._topics))
-        await asyncio.wait_for(self._ping(), PING_SECONDS)
+        if not await asyncio.wait_for(self._confirmed("SUBSCRIBE", list(self._topics)), PING_SECONDS):
+            raise ConnectionError("The connection was dropped.")
         if lost:
             self._reconnected()
         while True:
