@@ -114,6 +114,12 @@ DATABASES = {
 }
 _db = DATABASES["default"]
 _db["OPTIONS"] = {
+    # connections to a server whose machine or network is gone fail 15 s after something was sent, and else within a
+    # minute. The kernel of a server that is merely slow answers. Parameters of the URL go before these
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
     **_db.get("OPTIONS", {}),
     "connect_timeout": 5,
     "application_name": f"notifier-{DATABASE_ROLE}",

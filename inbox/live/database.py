@@ -17,7 +17,12 @@ from tenants.access import scope
 
 T = TypeVar("T")
 #: each thread takes a connection of the process's pool while it runs a query
-THREADS = 6
+QUERY_THREADS = 4
+#: one for hellos, and one for heartbeats: they do not wait behind the queries of thousands of sockets
+CHECK_THREADS = 2
+#: a hello or a check that the database does not answer for so long has failed. A database that works is quicker: a
+#: thread waits 10 s for a connection of the pool, and PostgreSQL stops a statement after WEB_STATEMENT_SECONDS
+CHECK_SECONDS = 30.0
 
 
 class HasIds(Protocol):
@@ -37,12 +42,13 @@ async def query(tenant_id: uuid.UUID, function: Callable[[], T]) -> T:
         with scope(tenant_id):
             return function()
 
-    return await in_thread(run)
+    return await asyncio.get_running_loop().run_in_executor(_query_threads(), _call, run)
 
 
-async def in_thread(function: Callable[[], T]) -> T:
-    """Call the function in one of the threads. Its database connection goes back to the pool at the end."""
-    return await asyncio.get_running_loop().run_in_executor(_threads(), _call, function)
+async def check_in_thread(function: Callable[[], T]) -> T:
+    """The result of a function that checks many sockets. A caller that stops waiting leaves the thread to the function
+    until the database answers or the connection breaks."""
+    return await asyncio.get_running_loop().run_in_executor(_check_threads(), _call, function)
 
 
 def chunks(entries: Sequence[H], most: int) -> Iterator[list[H]]:
@@ -64,6 +70,7 @@ def tenants_of(entries: Sequence[HasIds]) -> set[uuid.UUID]:
 
 
 def _call(function: Callable[[], T]) -> T:
+    """Call the function. Its database connection then goes back to the pool."""
     try:
         return function()
     finally:
@@ -71,5 +78,10 @@ def _call(function: Callable[[], T]) -> T:
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="inbox")
+def _query_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(QUERY_THREADS, thread_name_prefix="inbox query")
+
+
+@functools.cache
+def _check_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="inbox check")

@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from inbox.live import limits
-from inbox.live.database import chunks, in_thread, tenants_of
+from inbox.live.database import CHECK_SECONDS, check_in_thread, chunks, tenants_of
 from inbox.store.standing import Checked, check
 from inbox.tokens import Claimed
 from tenants.access import scope
@@ -72,12 +72,15 @@ class Heartbeats:
             await asyncio.sleep(limits.TICK_SECONDS)
             before, self._at = self._at, _tick(0)
             due = [socket for at in range(before + 1, self._at + 1) for socket in self._due.pop(at, ())]
+            # one limit for all chunks: a database that hangs must not keep the last of 24 chunks waiting for 12 minutes
+            until = asyncio.get_running_loop().time() + CHECK_SECONDS
             for chunk in chunks(due, limits.CHECKS):
-                await self._check(chunk)
+                await self._check(chunk, until)
 
-    async def _check(self, sockets: Sequence[Due]) -> None:
+    async def _check(self, sockets: Sequence[Due], until: float) -> None:
         try:
-            by_id = await in_thread(functools.partial(_checked, sockets))
+            async with asyncio.timeout_at(until):
+                by_id = await check_in_thread(functools.partial(_checked, sockets))
         except Exception as error:  # the pool's errors are no errors of the database
             log.warning("sockets not checked", action="inbox.check", sockets=len(sockets), error=type(error).__name__)
             for socket in [socket for socket in sockets if socket.tick]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from inbox import tokens
 from inbox.live import limits
-from inbox.live.database import chunks, in_thread, tenants_of
+from inbox.live.database import CHECK_SECONDS, check_in_thread, chunks, tenants_of
 from inbox.live.frames import TRY_LATER, Rejected
 from inbox.live.subscriber import Subscriber
 from inbox.store import feed
@@ -72,6 +72,10 @@ class Hellos:
             try:
                 await self._answer(batch)
             except Exception as error:
+                if isinstance(error, TimeoutError):
+                    # the database hangs: the next batches would each wait as long
+                    batch += self._waiting
+                    self._waiting.clear()
                 for hello in batch:
                     _resolve(hello.answer, error)
         self._task = None
@@ -81,7 +85,8 @@ class Hellos:
         recipients = {hello.claimed.recipient_id for hello in batch}
         is_subscribed = await self._subscriber.subscribe(recipients, limits.SUBSCRIBE_SECONDS)
         for chunk in chunks(batch, limits.HELLOS):
-            answers = await in_thread(functools.partial(_answers, chunk, is_subscribed))
+            async with asyncio.timeout(CHECK_SECONDS):
+                answers = await check_in_thread(functools.partial(_answers, chunk, is_subscribed))
             for hello, answer in zip(chunk, answers, strict=True):
                 _resolve(hello.answer, answer)
 
