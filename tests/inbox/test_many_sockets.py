@@ -98,6 +98,19 @@ def test_a_token_opens_no_inbox_of_another_tenant_that_says_hello_at_the_same_ti
         assert titles == ["for Dora", "for Zoe"] * 5
 
 
+def test_a_tenants_broken_secret_fails_no_hello_of_another_tenant(web: Web, dora: Recipient, zoe: Recipient) -> None:
+    """The hellos share a transaction."""
+    tokens = [mint(dora)[0], mint(zoe)[0]] * 10
+    Tenant.objects.filter(pk=zoe.tenant_id).update(inbox_secret=b"no key opens this secret" * 3)
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(Socket(web)) for _ in tokens]
+        for inbox, token in zip(sockets, tokens, strict=True):
+            inbox.send(type="hello", token=token)
+        for doras, zoes in zip(sockets[::2], sockets[1::2], strict=True):
+            assert doras.receive("ready")
+            assert zoes.close_code() == 1011
+
+
 def test_a_client_that_reads_nothing_holds_no_other_socket_up_and_misses_nothing(
     web: Web, dora: Recipient, emil: Recipient
 ) -> None:
