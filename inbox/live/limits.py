@@ -6,6 +6,8 @@ SUBPROTOCOL = "notifier.inbox"
 #: bytes of a frame that a client sends
 FRAME_LIMIT = 16 * 1024
 FRAMES_PER_SECOND = 20
+#: characters of the messages that one frame to a client carries, unless one message has more; at most four bytes each
+FRAME_CHARACTERS = 200_000
 #: requests of one socket that wait for the database
 WAITING_REQUESTS = 20
 #: open sockets of one inbox in a process

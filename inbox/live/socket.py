@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -39,6 +39,7 @@ from inbox.live.frames import (
     Rejected,
     hello_values,
     parsed,
+    parts_of,
 )
 from inbox.live.hellos import Admitted
 from inbox.live.process import LiveInboxes, of_this_process
@@ -262,7 +263,7 @@ class InboxSocket:
             messages = state.next_messages()
             if not messages:
                 return self._load_page
-            self._write("messages", messages=messages)
+            self._write_messages(messages)
             return None
         change = state.next_change()
         if change is None:
@@ -295,7 +296,11 @@ class InboxSocket:
         """The messages that the table has after `seq`; a page that is not full is the last one."""
         page = [message.as_json() for message in rows]
         if messages := self._state.accept_page(page, whole=len(rows) < feed.PAGE, target=target):
-            self._write("messages", messages=messages)
+            self._write_messages(messages)
+
+    def _write_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        for part in parts_of(messages):
+            self._write("messages", messages=part)
 
     async def _load_changes(self) -> None:
         after, target = self._state.revision, self._state.counters.revision

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inbox.live.frames import parts_of
 from inbox.live.sync_state import WAITING_AT_MOST, SyncState
 from inbox.store.counters import Counters
 
@@ -106,3 +107,13 @@ def test_an_old_announcement_does_not_undo_a_newer_one() -> None:
     state.receive_announcement(change(1, read={"up_to_seq": 5}))
     state.receive_announcement(news(last_seq=5, unread=3))
     assert state.counters == Counters(last_seq=5, revision=1)
+
+
+def test_a_frame_carries_as_many_messages_as_clients_take() -> None:
+    def message(size: int) -> dict[str, object]:
+        return {"title": "t", "body": "x" * size, "data": {}}
+
+    small, large = message(10), message(150_000)
+    assert list(parts_of([small] * 100)) == [[small] * 100]
+    assert list(parts_of([small, large, small, large, large])) == [[small, large, small], [large], [large]]
+    assert list(parts_of([message(500_000)])) == [[message(500_000)]]
