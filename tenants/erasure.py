@@ -131,10 +131,25 @@ def _forget_suppressions(recipient: Recipient, addresses: dict[str, str]) -> int
 
 
 def _forget_in_changes(recipient: Recipient, addresses: list[str]) -> None:
-    """Consent changes stay as a record, without the address. Last: deleting devices and suppressions writes some."""
+    """Consent changes stay as a record, without the address. Last: deleting devices and suppressions writes some.
+
+    An address that another recipient has stays in the changes that do not name the erased recipient: by the address
+    alone, the last check before a message of the other recipient leaves finds a suppression."""
     changes = ConsentChange.objects.filter(tenant_id=recipient.tenant_id)
     changes.filter(recipient_id=recipient.pk).exclude(address="").update(address="")
-    changes.filter(address__in=[address for address in addresses if address]).update(address="")
+    forgotten = {address for address in addresses if address} - _addresses_of_others(recipient, addresses)
+    changes.filter(address__in=forgotten).update(address="")
+
+
+def _addresses_of_others(recipient: Recipient, addresses: list[str]) -> set[str]:
+    """Those of these addresses that another recipient of the tenant has."""
+    others = Recipient.objects.filter(tenant_id=recipient.tenant_id).exclude(pk=recipient.pk)
+    devices = Device.objects.filter(tenant_id=recipient.tenant_id).exclude(recipient=recipient)
+    return {
+        *others.filter(email__in=addresses).values_list("email", flat=True),
+        *others.filter(phone__in=addresses).values_list("phone", flat=True),
+        *devices.filter(token__in=addresses).values_list("token", flat=True),
+    }
 
 
 def _forget_in_reports(recipient: Recipient, words: list[str]) -> None:

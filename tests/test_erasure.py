@@ -39,7 +39,7 @@ from tenants.models import (
     Recipient,
     Suppression,
 )
-from tests.campaigns.fake_client import BUSY, Post, post, send
+from tests.campaigns.fake_client import BUSY, Post, post, reported, send
 from tests.fixtures import Api, People
 
 __all__ = ["post"]  # a fixture
@@ -178,6 +178,20 @@ def test_a_consent_change_loses_its_address_and_nothing_else(people: People) -> 
     for column, value in (("changed", "x"), ("address", "y")):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             ConsentChange.objects.filter(pk=change.pk).update(**{column: value})
+
+
+def test_a_suppression_still_holds_for_another_recipient_with_the_address(post: Post) -> None:
+    """The other recipient's message was armed before the suppression."""
+    templates.publish(post.template, {"email": {"en": {"subject": "Hello", "text": "{{ unsubscribe_url }}"}}})
+    bob = Recipient.objects.create(tenant=post.tenant, external_id="bob", email="both@example.com")
+    campaign = post.running(channels=["email"])
+    ada = Recipient.objects.create(tenant=post.tenant, external_id="ada", email="both@example.com")
+    Suppression.objects.create(tenant=post.tenant, channel="email", address="both@example.com", cause="manual")
+    erasure.request(ada, Actor())
+    send(campaign)
+    assert reported(campaign) == {("suppressed", "address_suppressed"): 1}
+    erasure.request(bob, Actor())
+    assert not ConsentChange.objects.filter(tenant=post.tenant).exclude(address="").exists()
 
 
 def test_over_the_api(people: People, api: Callable[[str | None], Api]) -> None:
