@@ -38,6 +38,7 @@ def freeze_audience(campaign: Campaign, unseen: Unseen, range_size: int = LIMITS
         audience_size=sum(k.entries for k in key_ranges),
         consent_since=unseen.since,
         consent_transactions=list(unseen.transactions),
+        consent_next_transaction=unseen.next_transaction,
     )
     return moved == 1
 

@@ -310,6 +310,7 @@ class Migration(migrations.Migration):
                         base_field=models.BigIntegerField(), default=list, editable=False, size=None
                     ),
                 ),
+                ("consent_next_transaction", models.BigIntegerField(editable=False, null=True)),
                 ("hold_until", models.DateTimeField(editable=False, null=True)),
                 ("launched_at", models.DateTimeField(editable=False, null=True)),
                 ("canary_passed_at", models.DateTimeField(editable=False, null=True)),

@@ -150,10 +150,11 @@ class Campaign(TenantOwned):
     #: set by the first arming, never changed: the time part of every delivery id of this campaign
     first_armed_ms = models.BigIntegerField(null=True, editable=False)
     armed_at = models.DateTimeField(null=True, editable=False)
-    #: the consent changes that arming may not have seen: those since then, and those of transactions that were running
-    #: then (notifier.delivery.planning.consent_changes)
+    #: the consent changes that arming may not have seen: those since then, those of transactions that were running
+    #: then, and those of all later transactions (notifier.delivery.planning.consent_changes)
     consent_since = models.DateTimeField(null=True, editable=False)
     consent_transactions = ArrayField(models.BigIntegerField(), default=list, editable=False)
+    consent_next_transaction = models.BigIntegerField(null=True, editable=False)
     #: GO was pressed; until this time GO can be taken back
     hold_until = models.DateTimeField(null=True, editable=False)
     launched_at = models.DateTimeField(null=True, editable=False)

@@ -79,7 +79,7 @@ class Recheck:
         assert campaign.armed_at is not None
         if campaign.consent_since is None:
             return Unseen(campaign.armed_at - OVERLAP)
-        return Unseen(campaign.consent_since, campaign.consent_transactions)
+        return Unseen(campaign.consent_since, campaign.consent_transactions, campaign.consent_next_transaction)
 
     def _in_closed_hours(self, rows: Sequence[int], now: datetime) -> dict[int, Outcome]:
         payload, tenant_zone = self._claimed.payload, self._claimed.campaign.tenant.timezone

@@ -128,7 +128,9 @@ def test_changes_that_were_committed_before_arming_are_not_read_again(post: Post
     prefer(Recipient.objects.get(tenant=post.tenant, external_id="t3"), channels_off=["push"])
     campaign = post.running()
     assert campaign.consent_since is not None
-    unseen = consent_changes.Unseen(campaign.consent_since, campaign.consent_transactions)
+    unseen = consent_changes.Unseen(
+        campaign.consent_since, campaign.consent_transactions, campaign.consent_next_transaction
+    )
     assert consent_changes.few_unseen(post.tenant.pk, unseen) == (set(), set())
     send(campaign)
     assert "t3" not in post.client.counted and len(post.client.begun) == 9

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connections, transaction
 
-from notifier.delivery.planning.consent_changes import OVERLAP, few_unseen, note_unseen, unseen_of
+from notifier.delivery.planning.consent_changes import FEW, OVERLAP, few_unseen, note_unseen, unseen_of
 from tenants.models import Tenant
 from tests.fixtures import People
 
@@ -58,6 +59,34 @@ def test_a_plan_has_seen_what_was_committed_and_nothing_else(people: People) -> 
     assert few_unseen(people.acme.pk, unseen) == (set(), missed)
     assert unseen_of(people.acme.pk, unseen, [], ["before", "newest", "after"]) == (set(), {"newest", "after"})
     assert few_unseen(people.globex.pk, unseen) == (set(), set())
+
+
+def test_a_plan_has_not_seen_later_changes_whatever_the_clock_of_the_database_says(people: People) -> None:
+    suppress(people.acme, "before", connections["default"])
+    noted = note_unseen()
+    unseen = replace(noted, since=noted.since + timedelta(hours=1))  # the clock goes back by an hour
+    suppress(people.acme, "after", connections["default"])
+    assert few_unseen(people.acme.pk, unseen) == (set(), {"after"})
+    assert unseen_of(people.acme.pk, unseen, [], ["before", "after"]) == (set(), {"after"})
+
+
+def test_a_plan_has_not_seen_later_changes_of_a_server_whose_ids_begin_anew(people: People) -> None:
+    noted = note_unseen()
+    assert noted.next_transaction is not None
+    unseen = replace(noted, next_transaction=noted.next_transaction + 10**9)
+    suppress(people.acme, "after", connections["default"])
+    assert few_unseen(people.acme.pk, unseen) == (set(), {"after"})
+    assert unseen_of(people.acme.pk, unseen, [], ["after"]) == (set(), {"after"})
+
+
+def test_changes_that_are_found_twice_count_once(people: People) -> None:
+    unseen = note_unseen()
+    for n in range(FEW):
+        suppress(people.acme, f"a{n}", connections["default"])
+    changes = few_unseen(people.acme.pk, unseen)
+    assert changes is not None and len(changes[1]) == FEW
+    suppress(people.acme, "one more", connections["default"])
+    assert few_unseen(people.acme.pk, unseen) is None
 
 
 def test_inside_of_a_transaction_a_plan_has_seen_what_is_older_than_any_transaction() -> None:
