@@ -12,7 +12,7 @@ from dataclasses import replace
 from campaigns.sending.accepted_log import AcceptedLog
 from campaigns.sending.bodies import Batch, BodyBuilder
 from campaigns.sending.claimed_shard import ClaimedShard
-from campaigns.sending.columns import message_columns
+from campaigns.sending.columns import mean_characters, message_columns
 from campaigns.shard.outcomes import OutcomeNote
 from notifier.channels import channel
 from notifier.delivery.accounts import registry
@@ -25,13 +25,14 @@ from notifier.delivery.dispatch import (
     slow_down,
     update_health,
 )
+from notifier.delivery.infra.db_retry import TIMEOUT_SECONDS
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of, unread_of
 from notifier.errors import NotifierError
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Status
-from notifier.vocabulary.verdicts import Sent, Throttled, Verdict, Withdrawn
+from notifier.vocabulary.verdicts import Sent, Temporary, Throttled, Verdict, Withdrawn
 
 #: bytes of messages that one shard has in memory at once
 IN_FLIGHT_BYTES = 64 << 20
@@ -60,6 +61,12 @@ class InFlight:
         self._dispatcher = Dispatcher(self.record_outcomes, self._record_withdrawn)
         #: what providers said about failed messages with a living address, and how often
         self.failures: Counter[str] = Counter()
+        #: begun messages that a provider which takes columns has not stored, and that are to be sent again
+        self._not_stored: set[int] = set()
+        #: messages that an earlier attempt may have stored
+        self._may_be_stored = set(claimed.in_doubt)
+        #: such a provider has stored nothing since then (time.monotonic()); None: it stores messages
+        self._stores_nothing_since: float | None = None
         self._message_of: dict[uuid.UUID, int] = {}
         self._verdicts: list[Verdict] = []  #: for all answers but a plain 200
         self._sent = self._throttled = 0
@@ -100,7 +107,7 @@ class InFlight:
         statements of a chunk cost the same for 200 messages as for 2,000. Fewer large ones: a stop waits for a chunk,
         and PostgreSQL compresses a body of a megabyte in 10 ms."""
         if self._builder is not None and self._provider.column_batch:
-            size = len(str(self._claimed.payload.content(0)))
+            size = max(1, mean_characters(self._claimed.payload))
             return max(1, min(self._provider.column_batch, COLUMN_CHARACTERS // size))
         return min(self.window // 2, MAX_CHUNK) or 1
 
@@ -135,11 +142,11 @@ class InFlight:
             with suppress(TokenRefused):  # the provider's own send says so of each message
                 self._client.token(self._token_request)
 
-    def send(self, rows: Sequence[int]) -> None:
-        """Give begun messages to the transport."""
+    def send(self, rows: Sequence[int], until: float) -> Sequence[int]:
+        """Give begun messages to the transport. Returns those that must be checked and sent again: a provider that
+        takes columns did not store them until `until` (`time.monotonic()`)."""
         if self._builder and self._provider.column_batch:
-            self._send_columns(rows)
-            return
+            return self._send_columns(rows, until)
         untemplatable = self._builder.untemplatable if self._builder else frozenset(rows)
         single = [i for i in rows if i in untemplatable] if untemplatable else []
         templated = [i for i in rows if i not in untemplatable] if single else rows
@@ -149,19 +156,44 @@ class InFlight:
             single = self._send_built_singly(single)
         if single:
             self._dispatcher.start(self._claimed.account, [self._ledger_row(i) for i in single])
+        return ()
 
-    def _send_columns(self, rows: Sequence[int]) -> None:
-        """Give messages to a provider that takes columns, and record its verdicts."""
+    def _send_columns(self, rows: Sequence[int], until: float) -> list[int]:
+        """Give messages to a provider that takes columns, and record its verdicts. Returns the messages that must be
+        checked and sent again."""
         campaign = self._claimed.campaign
+        again: list[int] = []
+        if self._not_stored:
+            self._not_stored.difference_update(rows)
         for batch, columns in message_columns(self._claimed.payload, rows, campaign.tenant_id, campaign.category):
-            verdicts = self._provider.send_columns(columns)
+            verdicts = self._provider.send_columns(columns, until)
             self.unwritten = True
             delivered = [i for at, i in enumerate(batch) if at not in verdicts] if verdicts else batch
             self._record_sent(delivered, Status.DELIVERED)
+            if delivered:
+                self._stores_nothing_since = None
+            repeats = {batch[at]: v for at, v in verdicts.items() if isinstance(v, Withdrawn | Temporary)}
+            if repeats and self._may_send_again():
+                self._may_be_stored.update(i for i, verdict in repeats.items() if isinstance(verdict, Temporary))
+                self._not_stored.update(repeats.keys() - self._may_be_stored)
+                again += repeats
+                verdicts = {at: verdict for at, verdict in verdicts.items() if batch[at] not in repeats}
             for at, verdict in verdicts.items():
                 outcome = outcome_of(self._claimed.ledger_row(batch[at]), verdict, self._fallbacks)
-                self.record_outcome(batch[at], outcome)
-            self._verdicts += verdicts.values()
+                self.record_outcome(batch[at], outcome, skipped=isinstance(verdict, Withdrawn))
+            self._verdicts += [verdict for verdict in verdicts.values() if not isinstance(verdict, Withdrawn)]
+        return sorted(again)
+
+    def _may_send_again(self) -> bool:
+        """Whether this process tries messages again that the provider did not store; else their verdicts count. False
+        when the provider has stored nothing for TIMEOUT_SECONDS, for which every other write waits for the database."""
+        now = time.monotonic()
+        if self._stores_nothing_since is None:
+            self._stores_nothing_since = now
+        if now - self._stores_nothing_since < TIMEOUT_SECONDS:
+            return True
+        self._stores_nothing_since = None
+        return False
 
     def _send_templated(self, rows: Sequence[int]) -> bool:
         """False when no batch can be built of them."""
@@ -202,6 +234,9 @@ class InFlight:
     def withdraw(self) -> None:
         """Take back what waits inside the transport; each such message is answered as not begun."""
         self.withdrawn = True
+        for i in sorted(self._not_stored):
+            self.unwritten = True
+            self.record_outcome(i, outcome_of(self._claimed.ledger_row(i), Withdrawn(), self._fallbacks), skipped=True)
         for batch in self._batches:
             batch.withdraw()
         self._dispatcher.withdraw()
@@ -283,6 +318,7 @@ class InFlight:
     def record_outcome(self, i: int, outcome: Outcome, *, skipped: bool = False) -> None:
         """Record the outcome of message i. An outcome that is not final goes to the ledger. `skipped`: the outcome is
         no failure; nor is a lost connection before the last attempt, nor a message that another account takes over."""
+        self._not_stored.discard(i)
         outcomes = self._claimed.outcomes
         outcomes.disconnected += outcome.disconnected
         moved = outcome.account_id is not None

@@ -12,6 +12,8 @@ rolled back, the counts with it, and `insert` stores the batch.
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -54,32 +56,49 @@ RETURNING f.recipient_id, f.last_seq, f.revision, f.seen_seq, f.unread, f.unseen
 _PARTS = {"title": "text", "body": "text", "link": "text", "data": "jsonb"}
 
 
-def store_columns(columns: MessageColumns) -> list[int]:
-    """Store the messages and announce them. Returns the indexes of messages whose recipient no longer exists. A repeat
-    stores nothing."""
-    if len(columns) > 1 and _characters(columns) > MOST_CHARACTERS:
-        half = len(columns) // 2
-        first, second = (columns.only(rows) for rows in (range(half), range(half, len(columns))))
-        return store_columns(first) + [half + i for i in store_columns(second)]
+class CheckOutdated(Exception):
+    """The check for stops and opt-outs is too old to store the messages; none of them was stored."""
+
+
+def split(columns: MessageColumns) -> list[range]:
+    """The messages in parts of at most MOST_CHARACTERS."""
+    if len(columns) < 2 or _characters(columns) <= MOST_CHARACTERS:
+        return [range(len(columns))]
+    half = len(columns) // 2
+    first, second = range(half), range(half, len(columns))
+    return [*split(columns.only(first)), *(second[part.start : part.stop] for part in split(columns.only(second)))]
+
+
+def store_columns(columns: MessageColumns, until: float = math.inf) -> list[int]:
+    """Store the messages in one transaction and announce them. Returns the indexes of messages whose recipient no
+    longer exists. A repeat stores nothing. Raises CheckOutdated when the messages cannot be stored until `until`
+    (`time.monotonic()`): another transaction may hold the lock of an inbox for long."""
+    _raise_after(until)
     if len(set(columns.recipients)) == len(columns):
         try:
-            return _store_new(columns)
+            return _store_new(columns, until)
         except IntegrityError:
-            pass  # a repeat
+            _raise_after(until)  # a repeat
     return sorted(store([_message(columns, i) for i in range(len(columns))]))
+
+
+def _raise_after(until: float) -> None:
+    if time.monotonic() > until:
+        raise CheckOutdated
 
 
 def _characters(columns: MessageColumns) -> int:
     return sum(sum(map(len, texts)) for texts in columns.parts.values() if not isinstance(texts, str))
 
 
-def _store_new(columns: MessageColumns) -> list[int]:
-    """Raises IntegrityError when one of the messages is stored already."""
+def _store_new(columns: MessageColumns, until: float) -> list[int]:
+    """Raises IntegrityError when one of the messages is stored already, and CheckOutdated."""
     now = timezone.now()
     with transaction.atomic(), bulk.cursor() as cursor:
         values = {"recipients": _array(columns.recipients), "tenant": columns.tenant_id, "category": columns.category}
         cursor.execute(_COUNT, values, prepare=True)
         counted: list[tuple[Any, ...]] = cursor.fetchall()
+        _raise_after(until)  # the statement waited for the locks of the inboxes
         numbers = {row[0].hex: row[1] for row in counted}
         gone = [i for i, recipient in enumerate(columns.recipients) if recipient not in numbers]
         living = columns

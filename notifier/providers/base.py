@@ -187,8 +187,11 @@ class Provider(ABC, Generic[M]):
         `message.prepared`. Called with `prepares` only, by several processes at once; no I/O."""
         raise NotImplementedError(f"{type(self).__name__} must implement prepare() to have prepared bodies")
 
-    def send_columns(self, columns: MessageColumns) -> Mapping[int, Verdict]:
-        """Send up to `column_batch` messages; the verdicts of those that are not delivered, by their index."""
+    def send_columns(self, columns: MessageColumns, until: float) -> Mapping[int, Verdict]:
+        """Send up to `column_batch` messages; the verdicts of those that are not delivered, by their index. A message
+        that has not left until `until` (`time.monotonic()`) does not leave, because the check for stops and opt-outs is
+        older then: its verdict is Withdrawn, or Temporary where the provider does not know whether the message left.
+        The sender checks both anew and sends them again, which must deliver nothing twice."""
         raise NotImplementedError(f"{type(self).__name__} must implement send_columns() to have a column_batch")
 
     def token_request(self) -> Request | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +22,7 @@ from inbox.store.insert_columns import store_columns
 from notifier.providers.base import Config
 from notifier.vocabulary.columns import MessageColumns, PartTexts
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.verdicts import Permanent, Verdict
+from notifier.vocabulary.verdicts import Permanent, Verdict, Withdrawn
 from tenants.models import Recipient
 from tests.campaigns.workers import in_parallel
 from tests.inbox.conftest import message
@@ -34,8 +36,8 @@ def columns(*to: Recipient, **parts: PartTexts) -> MessageColumns:
     return MessageColumns(to[0].tenant_id, category, ids, recipients, texts)
 
 
-def send(batch: MessageColumns) -> Mapping[int, Verdict]:
-    return InApp(Config()).send_columns(batch)
+def send(batch: MessageColumns, until: float = math.inf) -> Mapping[int, Verdict]:
+    return InApp(Config()).send_columns(batch, until)
 
 
 def stored(recipient: Recipient) -> list[tuple[int, str]]:
@@ -122,6 +124,16 @@ def test_long_texts_are_stored_in_several_statements(dora: Recipient, emil: Reci
     Recipient.objects.filter(pk=dora.pk).update(status=Recipient.State.ERASED)
     assert list(send(batch)) == [1]
     assert InboxMessage.objects.get(recipient_id=emil.pk).body == long
+
+
+def test_nothing_is_stored_by_a_check_that_is_too_old(dora: Recipient, emil: Recipient) -> None:
+    long = "x" * (insert_columns.MOST_CHARACTERS // 2 + 1)
+    batch = columns(emil, dora, body=[long, long], title=["fine", "x" * 501])
+    verdicts = send(batch, until=time.monotonic() - 1)
+    assert {i: type(verdict) for i, verdict in verdicts.items()} == {0: Withdrawn, 1: Permanent}
+    both = columns(emil, dora, body=[long, long])
+    assert set(send(both, until=time.monotonic() - 1).values()) == {Withdrawn()}
+    assert not InboxMessage.objects.exists() and not Feed.objects.exists()
 
 
 def test_an_open_inbox_hears_of_the_message_of_a_campaign(transactional_db: None, dora: Recipient) -> None:
