@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from notifier.delivery.accounts import rate_limits
 from notifier.delivery.infra import redis
+from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.leases import lease_seconds
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.decide import (
@@ -35,7 +36,7 @@ from notifier.delivery.load_shedding.reports import WebReport
 from notifier.delivery.load_shedding.watch import watch
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary.load import LONGEST_SHEDDING, Level, Switch, Work
-from notifier.vocabulary.status import Status
+from notifier.vocabulary.status import Lane, Status
 from tenants.load_shedding import may_run, read_state, reset
 from tenants.load_shedding.switch import set_switch
 from tenants.models import LoadShedding
@@ -218,6 +219,14 @@ def waiting_shop(seconds: float, kind: str = "transactional") -> Shop:
     Delivery.objects.filter(tenant=shop.tenant).update(due_at=ago)
     ProviderAccount.objects.filter(tenant=shop.tenant).update(served_at=ago)
     return shop
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("lanes", "served"), [([Lane.TRANSACTIONAL], {"in_app"}), ([Lane.BULK], set())])
+def test_a_worker_shows_by_the_urgent_messages_that_it_claimed(lanes: list[Lane], served: set[str]) -> None:
+    waiting_shop(60), waiting_shop(60, "marketing"), waiting_shop(60, "critical")
+    assert claims.claim("in_app", lanes, 10)
+    assert gather().served == served
 
 
 def in_flight(kind: str = "transactional", ago: float = 0.0) -> Shop:

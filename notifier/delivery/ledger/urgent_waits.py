@@ -67,7 +67,8 @@ def read_waits(channels: Sequence[str]) -> list[UrgentWait]:
 
 
 # Not by `served_at`: workers of the bulk queue set it, too. A worker with a backlog of urgent messages has some of them
-# in flight. The index of rows in flight is small, and the statement runs only while messages wait
+# in flight. The index of rows in flight is small: planning takes 1 ms, executing 0.2. The statement runs only while
+# messages wait. Each run is planned anew, because a plan made for an empty partition reads the whole partition later
 _SERVED = f"""
 SELECT DISTINCT d.channel FROM notifier_delivery d
 WHERE d.status IN ({Status.CLAIMED}, {Status.SENDING}) AND d.lease_until IS NOT NULL
@@ -79,5 +80,5 @@ WHERE d.status IN ({Status.CLAIMED}, {Status.SENDING}) AND d.lease_until IS NOT 
 def read_served_channels() -> frozenset[str]:
     """The channels in which a worker has urgent messages in flight, claimed or renewed within SHOWN_SECONDS."""
     with bulk.cursor() as cursor:
-        cursor.execute(_SERVED, [lease_seconds() - SHOWN_SECONDS])
+        cursor.execute(_SERVED, [lease_seconds() - SHOWN_SECONDS], prepare=False)
         return frozenset(channel for (channel,) in cursor.fetchall())
