@@ -9,14 +9,13 @@ import asyncio
 import functools
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inbox import tokens
-from inbox.live import limits
+from inbox.live import limits, missed
 from inbox.live.database import CHECK_SECONDS, check_in_thread, chunks, tenants_of
 from inbox.live.frames import TRY_LATER, Rejected
 from inbox.live.subscriber import Subscriber
-from inbox.store import feed
 from inbox.store.feed import Message
 from inbox.store.standing import Checked, check
 from inbox.tokens import Claimed, Visitor
@@ -25,14 +24,20 @@ from tenants.access import scope
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A visitor, and what the client missed. `messages` and `changes` are None if there are none to read."""
+    """A visitor, and what the client missed. `messages` and `changes` are None if there are none, and if the socket has
+    to read them: other hellos of the transaction have used up limits.MISSED_SIZE."""
 
     visitor: Visitor
     checked: Checked
     #: False: announcements may be lost until the next check
     is_subscribed: bool
-    messages: list[Message] | None
-    changes: list[Message] | None
+    messages: list[Message] | None = None
+    changes: list[Message] | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters of the texts."""
+        return missed.size(self.messages or ()) + missed.size(self.changes or ())
 
 
 @dataclass(eq=False, slots=True)
@@ -103,22 +108,41 @@ def _answers(hellos: Sequence[Hello], is_subscribed: bool) -> list[Admitted | Ba
     try:
         with scope(*tenants_of(hellos)):
             by_id = check({hello.claimed.recipient_id for hello in hellos})
-            return [_answer(hello, by_id.get(hello.claimed), is_subscribed) for hello in hellos]
+            answers = [_verify(hello, by_id.get(hello.claimed), is_subscribed) for hello in hellos]
+            return _with_missed(hellos, answers)
     except Exception as error:
         # each socket logs its error and closes; its client comes again
         return [error] * len(hellos)
 
 
-def _answer(hello: Hello, checked: Checked | None, is_subscribed: bool) -> Admitted | BaseException:
+def _verify(hello: Hello, checked: Checked | None, is_subscribed: bool) -> Admitted | BaseException:
     try:
         visitor = tokens.visitor_of(hello.token, hello.claimed, checked.standing if checked else None)
     except Exception as error:  # a secret that cannot be decrypted fails the hellos of its tenant only
         return error
     assert checked is not None
-    counters, recipient_id = checked.counters, hello.claimed.recipient_id
+    return Admitted(visitor, checked, is_subscribed)
+
+
+def _with_missed(
+    hellos: Sequence[Hello], answers: Sequence[Admitted | BaseException]
+) -> list[Admitted | BaseException]:
+    """The answers with what each client missed, while limits.MISSED_SIZE allows it."""
+    complete: list[Admitted | BaseException] = []
+    read = 0
+    for hello, answer in zip(hellos, answers, strict=True):
+        if isinstance(answer, Admitted) and read < limits.MISSED_SIZE:
+            answer = _read_missed(hello, answer)
+            read += answer.size
+        complete.append(answer)
+    return complete
+
+
+def _read_missed(hello: Hello, admitted: Admitted) -> Admitted:
+    counters, recipient_id = admitted.checked.counters, hello.claimed.recipient_id
     messages = changes = None
     if hello.after_seq is not None and hello.after_seq < counters.last_seq:
-        messages = feed.since(recipient_id, hello.after_seq, limit=feed.PAGE)
+        messages = missed.messages_after(recipient_id, hello.after_seq)
     if hello.after_revision is not None and hello.after_revision < counters.revision:
-        changes = feed.changed_since(recipient_id, hello.after_revision, limit=feed.CHANGES + 1)
-    return Admitted(visitor, checked, is_subscribed, messages, changes)
+        changes = missed.changes_after(recipient_id, hello.after_revision)
+    return replace(admitted, messages=messages, changes=changes)

@@ -10,7 +10,7 @@ FRAMES_PER_SECOND = 20
 FRAME_CHARACTERS = 200_000
 #: requests of one socket that wait for the database
 WAITING_REQUESTS = 20
-#: open sockets of one inbox in a process
+#: sockets of one inbox in a process: open ones, and those whose hello waits
 SOCKETS_PER_INBOX = 20
 HELLO_SECONDS = 10.0
 #: each socket is checked against the database so often, and then gets a heartbeat
@@ -25,6 +25,11 @@ SUBSCRIBE_SECONDS = 2.0
 SEND_SECONDS = 30.0
 #: hellos that one transaction answers
 HELLOS = 100
+#: characters of missed messages that one such transaction reads, and those of one hello more. Without this limit, 100
+#: hellos that each missed 100 messages of 128 KB would hold 1.3 GB. The further sockets read their messages themselves
+MISSED_SIZE = 4 * 1024 * 1024
+#: messages that a socket reads at once: 2.6 MB at most
+MESSAGES = 20
 #: hellos that wait: 5 s at 400 a second. Further sockets close with 1013
 WAITING_HELLOS = 2_000
 #: sockets that one statement checks. 1,000 take 20 ms, during which an announcement waits for the interpreter

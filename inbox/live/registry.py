@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from inbox.live import limits
+from inbox.live.frames import TOO_MANY, TRY_LATER, Rejected
 from inbox.live.heartbeats import Due
 from inbox.live.subscriber import Subscriber
 
@@ -35,6 +36,13 @@ class Registry:
         self._unsubscribing: asyncio.Task[None] | None = None
 
     def add(self, listener: Listener) -> None:
+        """Add a socket whose hello waits. Raises Rejected when the inbox has as many sockets as it may have."""
+        listeners = self._by_inbox.get(listener.recipient_id, ())
+        if len(listeners) >= limits.SOCKETS_PER_INBOX:
+            if all(one.is_live for one in listeners):
+                raise Rejected(TOO_MANY, "too many sockets")
+            # the tokens of hellos that wait may be forged, so this client is not told that its inbox is full
+            raise Rejected(TRY_LATER, "try again later")
         self._by_inbox.setdefault(listener.recipient_id, []).append(listener)
 
     def remove(self, listener: Listener) -> None:
@@ -46,11 +54,6 @@ class Registry:
         self._left.add(listener.recipient_id)
         if self._unsubscribing is None or self._unsubscribing.done():
             self._unsubscribing = asyncio.create_task(self._unsubscribe())
-
-    def has_room(self, recipient_id: uuid.UUID) -> bool:
-        """Whether one more socket of this inbox may open."""
-        listeners = self._by_inbox.get(recipient_id, ())
-        return sum(listener.is_live for listener in listeners) < limits.SOCKETS_PER_INBOX
 
     def deliver(self, recipient_id: uuid.UUID, news: Mapping[str, Any]) -> None:
         """Give an announcement to the sockets of its inbox."""

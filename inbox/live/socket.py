@@ -25,7 +25,7 @@ import structlog
 from django.db import Error as DatabaseError
 
 from inbox import tokens
-from inbox.live import limits
+from inbox.live import limits, missed
 from inbox.live.database import query
 from inbox.live.frames import (
     BAD_TOKEN,
@@ -45,7 +45,6 @@ from inbox.live.hellos import Admitted
 from inbox.live.process import LiveInboxes, of_this_process
 from inbox.live.requests import LISTED, REQUESTS, MalformedRequest, Request, parsed_request
 from inbox.live.sync_state import SyncState
-from inbox.store import feed
 from inbox.store.counters import Counters
 from inbox.store.feed import Message
 from inbox.store.standing import Checked
@@ -136,8 +135,6 @@ class InboxSocket:
     def _begin(self, admitted: Admitted, after_seq: int | None, after_revision: int | None) -> None:
         """The hello is answered: send what the client missed."""
         process, visitor, counters = self._process, admitted.visitor, admitted.checked.counters
-        if not process.registry.has_room(self.recipient_id):
-            raise Rejected(TOO_MANY, "too many sockets")
         self._visitor, self._standing, self._checked_at = visitor, admitted.checked.standing, time.monotonic()
         self._state.begin(counters, after_seq, after_revision)
         self.is_live = True
@@ -290,12 +287,12 @@ class InboxSocket:
 
     async def _load_page(self) -> None:
         after, target = self._state.seq, self._state.counters.last_seq
-        self._send_page(await self._query(lambda: feed.since(self.recipient_id, after, limit=feed.PAGE)), target)
+        self._send_page(await self._query(lambda: missed.messages_after(self.recipient_id, after)), target)
 
     def _send_page(self, rows: list[Message], target: int) -> None:
         """The messages that the table has after `seq`; a page that is not full is the last one."""
         page = [message.as_json() for message in rows]
-        if messages := self._state.accept_page(page, whole=len(rows) < feed.PAGE, target=target):
+        if messages := self._state.accept_page(page, whole=len(rows) < limits.MESSAGES, target=target):
             self._write_messages(messages)
 
     def _write_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -304,13 +301,11 @@ class InboxSocket:
 
     async def _load_changes(self) -> None:
         after, target = self._state.revision, self._state.counters.revision
-        limit = feed.CHANGES + 1
-        rows = await self._query(lambda: feed.changed_since(self.recipient_id, after, limit=limit))
-        self._send_changes(rows, target)
+        self._send_changes(await self._query(lambda: missed.changes_after(self.recipient_id, after)), target)
 
     def _send_changes(self, rows: list[Message], target: int) -> None:
         self._state.accept_changes(target)
-        if len(rows) > feed.CHANGES:
+        if missed.are_too_many(rows):
             self._write("reload")
         elif rows:
             self._write("changes", changes=[message.as_json() for message in rows])

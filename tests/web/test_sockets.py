@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import orjson
 import pytest
+from websockets.frames import Frame, Opcode
 
 from inbox.tokens import mint
 from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS, RETRY_AFTER
 from tenants.models import Recipient
 from tests.fixtures import People
+from tests.inbox.conftest import message, send
 from tests.inbox.web import Socket, Web
 from tests.web.raw import HOST, Raw, is_alive, new_address, request
 
@@ -24,6 +27,8 @@ UPGRADE = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 )
+#: the first byte of a frame: a whole text, or the end of the socket
+TEXT, CLOSE = b"\x81", b"\x88"
 
 
 @pytest.fixture
@@ -44,10 +49,10 @@ def roomy(django_db_setup: None) -> Iterator[Web]:
 SOCKET_BYTES = 32_000
 
 
-def resident(web: Web) -> int:
-    """Bytes of memory of the web process."""
+def resident(web: Web, name: str = "VmRSS") -> int:
+    """Bytes of memory of the web process; `VmHWM` for the most that it had."""
     with open(f"/proc/{web.process.pid}/status") as status:
-        line = next(line for line in status if line.startswith("VmRSS"))
+        line = next(line for line in status if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 
@@ -82,6 +87,28 @@ def test_of_1500_sockets_without_a_hello_most_are_refused_and_others_are_served(
     assert opens(roomy, new_address())
     with Socket(roomy, mint(dora)[0]) as inbox:
         inbox.receive("ready")
+
+
+def test_a_hundred_hellos_of_one_inbox_hold_the_memory_of_the_sockets_that_it_may_have(
+    roomy: Web, dora: Recipient
+) -> None:
+    """Each client missed 4 MB. The process held 400 MB more when it read them for every hello."""
+    for _ in range(10):
+        send(*[message(dora, "large", body="x" * 40_000) for _ in range(10)])
+    hello = text_frame({"type": "hello", "token": mint(dora)[0], "after_seq": 0})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Raw(roomy)) for _ in range(100)]
+        for client in clients:
+            client.send(UPGRADE)
+            assert upgraded(client)
+        before = resident(roomy)
+        Path(f"/proc/{roomy.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+        for client in clients:
+            client.send(hello)
+        kinds = [client.socket.recv(1) for client in clients]
+        assert (kinds.count(TEXT), kinds.count(CLOSE)) == (20, 80)
+        assert resident(roomy, "VmHWM") - before < 150_000_000
+        assert is_alive(roomy)
 
 
 def test_sockets_leave_connections_for_requests(django_db_setup: None) -> None:
@@ -139,6 +166,19 @@ def test_a_refused_handshake_says_when_to_come_again(roomy: Web) -> None:
         assert head.startswith("HTTP/1.1 503")
         assert int(headers["retry-after"]) in range(RETRY_AFTER[0], RETRY_AFTER[1] + 1)
         assert orjson.loads(document)["code"] == "too_many_sockets"
+
+
+def text_frame(content: dict[str, object]) -> bytes:
+    """A text frame as a client sends it."""
+    return Frame(Opcode.TEXT, orjson.dumps(content)).serialize(mask=True)
+
+
+def upgraded(client: Raw) -> bool:
+    """Whether the server opens the socket. Reads the headers of its answer."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += client.socket.recv(1)
+    return head.startswith(b"HTTP/1.1 101")
 
 
 def opens(web: Web, address: str) -> bool:
