@@ -14,9 +14,21 @@ COLOR_RULES = ("color-contrast", "link-in-text-block")
 BLOCKING = ("serious", "critical")
 
 
+#: until colours and panels have stopped moving; what moves for ever is not waited for
+STILL = """() => Promise.all(document.getAnimations()
+    .filter(a => Number.isFinite(a.effect.getComputedTiming().endTime))
+    .map(a => a.finished.catch(() => null)))"""
+
+
+def wait_until_still(page: Page) -> None:
+    """Wait for the transitions of the page: a colour half way between two themes has too little contrast."""
+    page.evaluate(f"async () => {{ await ({STILL})() }}")
+
+
 def violations(page: Page, rules: tuple[str, ...] = (), without: str = "") -> list[str]:
     """The serious and critical violations of the page as it is now, a line each: rule, selector, what is wrong.
     With `rules` only these are checked; `without` is the selector of a part that is left out."""
+    wait_until_still(page)
     # page.evaluate is not bound by the page's Content-Security-Policy
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(f"() => {{ {SCRIPT} }}")

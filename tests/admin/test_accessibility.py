@@ -17,7 +17,7 @@ from notifier.delivery.content import templates
 from notifier.models import ProviderAccount, Sender, Template
 from tenants.admin import admin_site
 from tenants.models import Category, Device, Member, Recipient, User
-from tests.admin.axe import in_both_themes, sideways
+from tests.admin.axe import in_both_themes, sideways, wait_until_still
 from tests.admin.conftest import Rows, create_rows
 from tests.browser import log_in, reach_by_tab
 from tests.campaigns.conftest import CONTENT, armed, sent
@@ -139,10 +139,11 @@ def every_stop_is_seen(tab: Page, stops: int) -> None:
 
 
 def use_the_filters_and_a_row(tab: Page) -> None:
-    filters = tab.get_by_role("button", name="Filters")
+    filters = tab.get_by_role("button", name="Filters", exact=True)
     filters.focus()
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("dialog", name="Filters").locator(":focus")).to_be_visible()
+    wait_until_still(tab)
     tab.keyboard.press("Escape")
     expect(filters).to_be_focused()
     reach_by_tab(tab, tab.locator("input.action-select").first)
