@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import psutil
 
-from bench.sinks.base import first_line
+from bench.sinks.base import first_line, stop
 from notifier.local.processes.programs import PROJECT
 from notifier.local.servers.ports import free_port
 
@@ -96,12 +96,7 @@ def _serving(program: str, folder: Path) -> Iterator[tuple[psutil.Process, int]]
         _wait_listening(process, port, folder / "centrifugo.log")
         yield psutil.Process(process.pid), port
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -92,7 +92,7 @@ class Provider(ABC, Generic[M]):
     #: column (address, delivery id or key), or a constant; requests that were built singly share a batch although their
     #: values differ
     own_headers: ClassVar[tuple[str, ...]] = ()
-    #: the most messages of a campaign that the provider takes at once as columns (`send_columns`); 0: it takes messages
+    #: messages of a campaign that the provider takes at once as columns (`send_columns`); 0: it takes messages
     column_batch: ClassVar[int] = 0
     #: a message's body costs so much to make that a campaign makes it while it is armed: `prepare`
     prepares: ClassVar[bool] = False
@@ -188,10 +188,9 @@ class Provider(ABC, Generic[M]):
         raise NotImplementedError(f"{type(self).__name__} must implement prepare() to have prepared bodies")
 
     def send_columns(self, columns: MessageColumns, until: float) -> Mapping[int, Verdict]:
-        """Send up to `column_batch` messages; the verdicts of those that are not delivered, by their index. A message
-        that has not left until `until` (`time.monotonic()`) does not leave, because the check for stops and opt-outs is
-        older then: its verdict is Withdrawn, or Temporary where the provider does not know whether the message left.
-        The sender checks both anew and sends them again, which must deliver nothing twice."""
+        """Send up to `column_batch` messages; the verdicts of those not delivered, by index. What has not left until
+        `until` (`time.monotonic()`) stays, because the check for stops and opt-outs is older then: Withdrawn, or
+        Temporary if it may have left. The sender checks both anew and repeats them; nothing arrives twice."""
         raise NotImplementedError(f"{type(self).__name__} must implement send_columns() to have a column_batch")
 
     def token_request(self) -> Request | None:
