@@ -14,10 +14,11 @@ COLOR_RULES = ("color-contrast", "link-in-text-block")
 BLOCKING = ("serious", "critical")
 
 
-#: until colours and panels have stopped moving; what moves for ever is not waited for
-STILL = """() => Promise.all(document.getAnimations()
-    .filter(a => Number.isFinite(a.effect.getComputedTiming().endTime))
-    .map(a => a.finished.catch(() => null)))"""
+#: until colours and panels have stopped moving, for two seconds at most; what moves for ever is not waited for
+STILL = """() => Promise.race([
+    Promise.all(document.getAnimations().filter(a => Number.isFinite(a.effect.getComputedTiming().endTime))
+        .map(a => a.finished.catch(() => null))),
+    new Promise(done => setTimeout(done, 2000))])"""
 
 
 def wait_until_still(page: Page) -> None:
