@@ -56,7 +56,7 @@ fix: $(STAMP)  ## Fix what ruff can fix
 
 lock: $(STAMP)  ## Write requirements.lock and bench/requirements.lock from pyproject.toml (then commit both)
 	$(RUN) -m pip install --quiet --disable-pip-version-check uv
-	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra local --extra aws --extra dev pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra local --extra aws --extra tracing --extra dev pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --no-header --extra bench -c requirements.lock pyproject.toml -o bench/requirements.lock
 
 clean:  ## Remove .venv, .local and caches (stop a running demo first)
