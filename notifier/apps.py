@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from django.apps import AppConfig
 
 
@@ -12,13 +14,11 @@ class NotifierConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
+        arm_failpoint()
         # the checks register themselves; the Celery app must exist before a task is posted
         from notifier import celery, checks, tasks  # noqa: F401
 
         autodiscover_modules("provider")
-
-        from django.conf import settings
-        from django.core.exceptions import ImproperlyConfigured
 
         from notifier.admin import find, home, references, timeline
         from notifier.admin.composer.uses import digests_using, register_use_finder
@@ -34,22 +34,13 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.planning.trace import add_later_rule
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
-        from notifier.providers.webpush import services
         from notifier.providers.webpush.provider import WebPush
-        from notifier.transport import egress
         from tenants.categories import add_kind_check, add_use_finder, add_value_check
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
         from tenants.people.platforms import add_platform_finder, add_same_device
 
-        try:
-            egress.allow(settings.INTERNAL_HOSTS)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"INTERNAL_HOSTS: {error}") from None
-        try:
-            services.allow(settings.WEBPUSH_SERVICES, settings.SANDBOX_URL)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"WEBPUSH_SERVICES: {error}") from None
+        _allow_hosts()
         for admin_part in (references, home, find, timeline):
             admin_part.register()
         paths.register()
@@ -67,3 +58,31 @@ class NotifierConfig(AppConfig):
         register_exporter("messages", exporting.messages)
         add_platform_finder(token_checks)
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)
+
+
+def _allow_hosts() -> None:
+    """Tell the transport, and Web Push, to which hosts they may connect beside those of everybody."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    from notifier.providers.webpush import services
+    from notifier.transport import egress
+
+    try:
+        egress.allow(settings.INTERNAL_HOSTS)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"INTERNAL_HOSTS: {error}") from None
+    try:
+        services.allow(settings.WEBPUSH_SERVICES, settings.SANDBOX_URL)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"WEBPUSH_SERVICES: {error}") from None
+
+
+def arm_failpoint() -> None:
+    """Arm the point of NOTIFIER_FAILPOINT. A forked worker calls this again: its settings were read before the fork."""
+    from django.conf import settings
+
+    from notifier import failpoints
+
+    if settings.FAILPOINTS_ALLOWED:
+        failpoints.arm(os.environ.get("NOTIFIER_FAILPOINT", settings.FAILPOINT))

@@ -117,6 +117,15 @@ def web_can_answer(**_: Any) -> Sequence[CheckMessage]:
     return [Error("WEB_DATABASE_POOL is too small.", hint=hint, id="notifier.E011")]
 
 
+@register(Tags.security)
+def no_process_dies_on_purpose(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E012: a failpoint is for tests, and ends the processes of a site again and again."""
+    if settings.DEBUG or settings.FAILPOINTS_ALLOWED or not settings.FAILPOINT:
+        return []
+    hint = "Remove NOTIFIER_FAILPOINT. On a site for tests, set FAILPOINTS_ALLOWED=1."
+    return [Error("NOTIFIER_FAILPOINT is set in production.", hint=hint, id="notifier.E012")]
+
+
 def _signing_keys() -> list[tuple[str, str]]:
     older = [("A key in SECRET_KEY_FALLBACKS", key) for key in settings.SECRET_KEY_FALLBACKS]
     # E001 reports the default

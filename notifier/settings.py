@@ -307,6 +307,9 @@ BATCH_PROCESSES = env.int("BATCH_PROCESSES", os.cpu_count() or 1)
 #: never for this cause
 LOAD_SHEDDING_WAIT_SECONDS = env.float("LOAD_SHEDDING_WAIT_SECONDS", 5.0)
 LOAD_SHEDDING_ACCEPT_SECONDS = env.float("LOAD_SHEDDING_ACCEPT_SECONDS", 1.0)
+#: tests: `<name>[:<nth time>]` of notifier.failpoints, where the process dies; in debug mode, or where it is allowed
+FAILPOINT = env.str("NOTIFIER_FAILPOINT", "")
+FAILPOINTS_ALLOWED = env.bool("FAILPOINTS_ALLOWED", DEBUG)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200

@@ -25,6 +25,7 @@ from campaigns.arming.variants import planner_for, why_nobody_tests
 from campaigns.arming.warm import warm_workers
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
+from notifier import failpoints
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra.cycle_collection import no_cycle_collection
 from notifier.delivery.planning import recipients
@@ -145,6 +146,9 @@ def _arm_one(planner: CampaignPlanner) -> bool:
         audience_range = ranges.lock_next_range(planner.campaign, rest=planner.phase == "rest")
         if audience_range is not None:
             _arm_range(planner, audience_range)
+            failpoints.reach("arming.before-commit")
+    if audience_range is not None:
+        failpoints.reach("arming.after-range")
     return audience_range is not None
 
 

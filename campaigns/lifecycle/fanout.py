@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 
 from campaigns.lifecycle import waves
 from campaigns.models import Campaign, Rollout, Shard
+from notifier import failpoints
 from notifier.channels.queues import CONTROL, queue_of
 from notifier.tasks import post, waiting
 from notifier.vocabulary.status import Lane
@@ -81,11 +82,13 @@ def start_fanout(campaign: Campaign, now: datetime | None = None) -> None:
         waves.set_next_wave(campaign.pk, now)
 
     def post_all() -> None:
+        failpoints.reach("go.before-fanout")
         for pk, channel in first:
             enqueue(pk, channel)
         post("campaigns.dispatch", str(campaign.pk))
 
     transaction.on_commit(post_all)
+    failpoints.reach("go.before-commit")
 
 
 def enqueue(shard_id: uuid.UUID, channel: str) -> bool:
@@ -119,6 +122,7 @@ def dispatch_chord(campaign_id: uuid.UUID, first: int, last: int, since: datetim
     shards = _of_waves(campaign_id, since).filter(number__gte=first, number__lte=last).values_list("pk", "channel")
     header = [_signature("campaigns.send_shard", str(pk), queue=queue_of(channel, Lane.BULK)) for pk, channel in shards]
     if header:
+        failpoints.reach("fanout.before-chord")
         chord(header)(_signature("campaigns.finish_chord", str(campaign_id), queue=CONTROL))
 
 

@@ -8,6 +8,7 @@ import uuid
 import structlog
 from django.db import connection
 
+from notifier import failpoints
 from notifier.channels.queues import BATCH
 from notifier.delivery.ledger.campaigns import campaign_rows
 from notifier.tasks import post
@@ -51,5 +52,6 @@ def finish_if_done(campaign_id: uuid.UUID) -> bool:
         if not cursor.rowcount:
             return False
     log.info("campaign finished", action="finish", campaign=str(campaign_id))
+    failpoints.reach("finish.before-accounting")
     post("campaigns.account", str(campaign_id), queue=BATCH)
     return True

@@ -27,6 +27,7 @@ from campaigns.report.stored import request_count
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
+from notifier import failpoints
 from notifier.delivery.caps import places
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger.campaigns import campaign_counts, campaign_rows
@@ -87,6 +88,7 @@ def account(campaign_id: uuid.UUID, small: int = SMALL) -> int:
     rows = 0
     while copied := account_one(campaign_id, small):
         rows += copied
+    failpoints.reach("account.before-close")
     close(campaign_id)
     return rows
 
@@ -107,6 +109,7 @@ def account_one(campaign_id: uuid.UUID, small: int = SMALL) -> int:
         with connection.cursor() as cursor:
             cursor.execute(_MARK_ACCOUNTED, [shard.id])
             cursor.execute(_DELETE_PAYLOAD, [shard.id])
+        failpoints.reach("account.before-commit")
         return shard.outcomes.size
 
 

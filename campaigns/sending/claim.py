@@ -16,6 +16,7 @@ from campaigns.sending.accepted_log import read_accepted
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import ShardOutcomes
+from notifier import failpoints
 from notifier.delivery.accounts import health, registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.ttl_cache import TtlCache
@@ -70,7 +71,10 @@ def claim(shard_id: uuid.UUID, worker: str, now: datetime | None = None) -> Clai
     with bulk.cursor() as cursor:
         cursor.execute(_CLAIM, {**values, "now": now or datetime.now(UTC)}, binary=True, prepare=True)
         row = cursor.fetchone()
-    return _claimed_shard(shard_id, _ClaimRow(*row)) if row else None
+    if row is None:
+        return None
+    failpoints.reach("shard.after-claim")
+    return _claimed_shard(shard_id, _ClaimRow(*row))
 
 
 def reset() -> None:

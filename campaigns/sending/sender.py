@@ -21,6 +21,7 @@ from campaigns.sending.in_flight import InFlight
 from campaigns.sending.recheck import Recheck
 from campaigns.shard.outcomes import OutcomeNote, WriteResult, release_shard, write_outcomes
 from campaigns.states import State
+from notifier import failpoints
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accounts import rate_limits, registry
@@ -120,6 +121,7 @@ class Sender:
             full_speed.note_grant(claimed.campaign.pk, whole=grant.granted == len(rows))
             if grant.granted:
                 self._begin(rows[: grant.granted])
+                failpoints.reach("shard.between-chunks")
             self._collect(min(grant.wait, CHECK_SECONDS))
 
     def _turn_is_over(self) -> bool:
@@ -150,6 +152,7 @@ class Sender:
             for i, outcome in refusals.items():
                 self._in_flight.record_outcome(i, outcome, skipped=True)
             may_leave = [i for i in begun if i not in refusals] if refusals else begun
+            failpoints.reach("shard.before-request")
             if may_leave and (not_stored := self._in_flight.send(may_leave, checked.until)):
                 self._send_again(not_stored, len(may_leave))
                 return
@@ -206,6 +209,8 @@ class Sender:
     def _write(self, begin: int) -> None:
         """Write the outcomes; let messages up to `begin` begin. Raises _ClaimLost."""
         claimed = self._claimed
+        if self._in_flight.unwritten:
+            failpoints.reach("shard.before-commit")
         self._in_flight.unwritten = False
         result = retry_while_db_down(
             lambda: self._with_requeued(
@@ -226,6 +231,7 @@ class Sender:
         must keep a lease that runs out, or nothing would account for its messages."""
         claimed = self._claimed
         state = retry_while_db_down(self._next_state)
+        failpoints.reach("shard.before-release")
 
         def write_last() -> WriteResult:
             ended = state != Shard.State.ARMED

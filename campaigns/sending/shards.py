@@ -9,6 +9,7 @@ from campaigns.lifecycle.finish import finish_if_done
 from campaigns.models import Shard
 from campaigns.sending.claim import claim
 from campaigns.sending.sender import Sender
+from notifier import failpoints
 
 
 def send_shard(shard_id: uuid.UUID, worker: str) -> None:
@@ -17,6 +18,8 @@ def send_shard(shard_id: uuid.UUID, worker: str) -> None:
     if claimed is None:
         return
     state = Sender(claimed).run()
+    if state is not None:
+        failpoints.reach("shard.after-release")
     if state == Shard.State.DONE:
         finish_if_done(claimed.campaign.pk)
     elif state == Shard.State.ARMED:

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from notifier import failpoints
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
 from notifier.delivery.accept_context import AcceptContext, load_context
@@ -99,10 +100,16 @@ def _decide_and_store(
         }
         if queues:
             # robust: an error after the commit must not look as if nothing was stored
-            transaction.on_commit(lambda: signal.notify(queues), robust=True)
+            transaction.on_commit(lambda: _wake(queues), robust=True)
+        failpoints.reach("accept.before-commit")
     _log(tenant_id, drafts, len(requests))
     stored = iter([refusals.get(n) or _accepted(draft) for n, draft in enumerate(decided)])
     return [next(stored) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
+
+
+def _wake(queues: Collection[str]) -> None:
+    failpoints.reach("accept.before-wakeup")
+    signal.notify(queues)
 
 
 def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:

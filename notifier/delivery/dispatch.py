@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 import structlog
 from django.db import InterfaceError, OperationalError
 
+from notifier import failpoints
 from notifier.channels import channel
 from notifier.channels.base import Message
 from notifier.delivery.accounts import health, rate_limits, registry
@@ -182,6 +183,8 @@ class Dispatcher:
                 self._gather(batch, answers)
         if not self._in_flight or time.monotonic() >= self._write_by:
             outcomes, self._gathered = self._gathered, []
+            if outcomes:
+                failpoints.reach("send.before-settle")
             self._write(outcomes)
         self._renew()
 

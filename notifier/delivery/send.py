@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from notifier import failpoints
 from notifier.channels import channel
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.dispatch import Dispatcher
@@ -137,6 +138,8 @@ class _Task:
         busy = dispatcher.busy_accounts(1 if late else self._account_batches(), self._window) + self._paused.accounts()
         self._claimed_at = now
         rows = self._claim(busy)
+        if rows:
+            failpoints.reach("send.after-claim")
         _process(dispatcher, self._paused, rows, now)
         self._woken = rows.more
         passed_over = busy or self._paused.accounts()
@@ -235,6 +238,8 @@ def _send_batch(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Cla
     rows = _without(rows, held)
     unsent = recheck(rows, policies)
     begun = _begun(account, _without(rows, [outcome.row for outcome in unsent]), claimed_at)
+    if begun:
+        failpoints.reach("send.before-request")
     for campaign_id in dict.fromkeys(row.campaign_id for row in begun):  # a stop withdraws whole batches
         dispatcher.start(account, [row for row in begun if row.campaign_id == campaign_id])
     # after the start: settling may wait for the database, and nothing may delay a message between its check and its

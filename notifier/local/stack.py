@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import ChainMap
 from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -51,6 +52,8 @@ class Stack:
         self.test = test
         self.say = say
         self._environ = environ
+        #: program, or `worker:<queue>` for all of its nodes -> variables that it gets at its next start
+        self.own_env: dict[str, Mapping[str, str]] = {}
         self._watchdog: Watchdog | None = None
         self._children: dict[str, Child] = {}
         self._fork_servers = ForkServers(PROJECT, self.root / "logs" / "fork-server.log", programs.PRELOAD)
@@ -234,19 +237,24 @@ class Stack:
 
     def _build(self, name: str) -> Program:
         kind, _, rest = name.partition(":")
+        env = self._env_of(name)
         match kind:
             case "web":
-                return programs.web(self.env, self._ports["web"])
+                return programs.web(env, self._ports["web"])
             case "sandbox":
-                return programs.sandbox(self.env, self._ports["sandbox"], self.root / "sandbox")
+                return programs.sandbox(env, self._ports["sandbox"], self.root / "sandbox")
             case "beat":
-                return programs.beat(self.env)
+                return programs.beat(env)
             case "flower":
-                return programs.flower(self.env, self._ports["flower"])
+                return programs.flower(env, self._ports["flower"])
             case "worker":
                 queue, _, number = rest.rpartition(":")
-                return programs.worker(self.env, self._queue(queue), int(number))
+                return programs.worker(env, self._queue(queue), int(number))
         raise KeyError(f"no program {name!r}")
+
+    def _env_of(self, name: str) -> dict[str, str]:
+        own = [env for key, env in self.own_env.items() if name == key or name.startswith(f"{key}:")]
+        return dict(ChainMap(*map(dict, own), self.env))
 
     def _queue(self, name: str) -> Queue:
         for queue in self.queues:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from notifier import failpoints
 from notifier.channels.queues import RECEIPTS
 from notifier.delivery.receipts import incoming
 from notifier.delivery.wakeup import signal
@@ -48,6 +49,7 @@ def _answers(calls: Sequence[Call]) -> Sequence[Answer]:
     genuine = [(account, call.request) for (account, _), call in zip(checked, calls, strict=True) if account]
     if genuine:
         incoming.keep(genuine)
+        failpoints.reach("receipts.before-wakeup")
         signal.notify([RECEIPTS])
         log.info("receipts stored", action="receipts", calls=len(genuine))
     return [answer for _, answer in checked]

@@ -19,6 +19,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from notifier import failpoints
 from notifier.channels.queues import RECEIPTS
 from notifier.delivery.receipts import incoming
 from notifier.delivery.wakeup import signal
@@ -53,6 +54,7 @@ class Receipts(APIView):
         call = receipt_request(request._request)
         content_type, body = incoming.verify(account, call)
         incoming.keep([(account, call)])
+        failpoints.reach("receipts.before-wakeup")
         signal.notify([RECEIPTS])
         return HttpResponse(body, content_type=content_type)
 

@@ -18,6 +18,7 @@ from psycopg.errors import DeadlockDetected, QueryCanceled
 from rest_framework.exceptions import APIException
 from structlog.contextvars import bound_contextvars
 
+from notifier import failpoints
 from notifier.api.direct import replays
 from notifier.api.direct.replays import Name
 from notifier.api.direct.requests import Endpoint, Outcome, Request
@@ -68,11 +69,13 @@ def _first_of_each_key(requests: Sequence[Request], waiting: Sequence[int]) -> l
 def _answers(requests: Sequence[Request]) -> list[Answer]:
     try:
         with bound_contextvars(**_log_fields(requests)):
-            return _transaction(requests)
+            answers = _transaction(requests)
+            failpoints.reach("direct.before-answer")
+            return answers
     except _WithoutThese as again:
         rest = [request for request in requests if request.request_id not in again.refused]
-        answers = iter(_answers(rest) if rest else [])
-        return [again.refused.get(request.request_id) or next(answers) for request in requests]
+        others = iter(_answers(rest) if rest else [])
+        return [again.refused.get(request.request_id) or next(others) for request in requests]
     except (OperationalError, InterfaceError) as error:
         connection.close()
         return _after_database_error(requests, error)
@@ -116,6 +119,7 @@ def _transaction(requests: Sequence[Request]) -> list[Answer]:
         entries = [_read(request, callers) for request in requests]
         fresh = [entry for entry in entries if isinstance(entry, _Fresh)]
         answers = _accepted(fresh[0].caller.tenant_id, fresh) if fresh else {}
+        failpoints.reach("direct.before-commit")
         return [answers[id(entry)] if isinstance(entry, _Fresh) else entry for entry in entries]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from notifier import failpoints
 from notifier.api.framework import body, paths
 from notifier.api.framework.errors import Problem, TooLarge, log, problem_of, problem_response
 from notifier.values.text import escaped, is_storable
@@ -30,7 +31,10 @@ class ApiGuard:
                 request.path_info = paths.routed_path(request)
             except paths.Malformed as error:
                 return problem_response(Problem(400, "malformed_path", str(error)), request)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.method == "POST":
+            failpoints.reach("view.before-answer")
+        return response
 
     def process_view(
         self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView, set_rollback
 
+from notifier import failpoints
 from notifier.api.framework import idempotency
 from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.body import MAX_BODY
@@ -70,6 +71,8 @@ class TenantView(APIView):
             else:
                 # an error stores nothing, not even its idempotency key
                 set_rollback()
+        if request.method == "POST":
+            failpoints.reach("view.before-commit")
         return super().finalize_response(request, response, *args, **kwargs)
 
 

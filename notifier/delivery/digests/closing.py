@@ -14,6 +14,7 @@ import structlog
 from django.db import Error, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+from notifier import failpoints
 from notifier.delivery.digests import rows
 from notifier.delivery.digests.ended_rows import EndedRow, end_rows
 from notifier.delivery.digests.items import Content, WaitingRow, load_contents
@@ -113,6 +114,7 @@ def _close_some(accept: Accept, tenant_id: uuid.UUID, now: datetime, limit: int)
         outcomes = _accept_all(accept, tenant_id, digests, contents)
         ends = [_end(digest, contents[digest.id], outcomes.get(digest.id), now) for digest in digests]
         _Ends([row for end in ends for row in end.rows], [d for end in ends for d in end.digests]).write(now)
+        failpoints.reach("digests.before-commit")
         log.info(
             "digests closed",
             action="digest.close",

@@ -13,6 +13,7 @@ import orjson
 import structlog
 from django.db import transaction
 
+from notifier import failpoints
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
@@ -166,10 +167,12 @@ def settle(outcomes: Sequence[Outcome]) -> int:
 
 
 def _settle(outcomes: Sequence[Outcome]) -> int:
+    failpoints.reach("settle.before-commit")
     plain = [o for o in outcomes if o.plain]
     done = _write(plain, alone=True)[0] if plain else set()
     if len(done) < len(outcomes):
         done |= _settle_whole([o for o in outcomes if o.row.id not in done])
+    failpoints.reach("settle.after-commit")
     _log([o for o in outcomes if o.row.id in done])
     return len(done)
 

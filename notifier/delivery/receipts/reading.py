@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
+from notifier import failpoints
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
@@ -76,6 +77,7 @@ def read_account(account_id: uuid.UUID) -> bool:
         receipt_rows.delete_claimed(rows)
         return True
     events = [(row, of_row) for row in rows if (of_row := _read(account, row)) is not None]
+    failpoints.reach("receipts.before-apply")
     _apply(account, events)
     return True
 
@@ -146,6 +148,7 @@ def _apply_together(account: ProviderAccount, events: Events) -> None:
         every_event = [event for row, of_row in events if row.id in deleted_ids for event in of_row]
         applied = apply_events(Source(account.tenant_id, account.channel, account.pk), every_event)
         _park(account, [(origin[id(event)], event) for event in applied.waiting])
+        failpoints.reach("receipts.before-commit")
     log.info(
         "receipts read",
         action="receipts",

@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
+from notifier import failpoints
 from notifier.channels.queues import queue_of
 from notifier.delivery.ledger import history, ordering, route_rows
 from notifier.delivery.ledger.route_rows import Locked, RoutedRow, RouteRow
@@ -47,6 +48,7 @@ def sweep(now: datetime) -> None:
             notifications = route_rows.due(now, BATCH)
             if notifications:
                 _look_at_all(notifications, now)
+                failpoints.reach("routes.before-commit")
         if len(notifications) < BATCH:
             break
 

@@ -111,7 +111,8 @@ class ForkServer:
 
 
 class ForkServers:
-    """One fork server for each environment; started with the first program."""
+    """One fork server for each environment; started with the first program. A program may have a failpoint of its own:
+    it reads that variable after the fork."""
 
     def __init__(self, cwd: Path, log: Path, preload: str) -> None:
         self._cwd, self._log, self._preload = cwd, log, preload
@@ -135,6 +136,7 @@ class ForkServers:
         return [server.pid for _, server in self._servers if server.alive]
 
     def _server(self, env: dict[str, str]) -> ForkServer:
+        env = {name: value for name, value in env.items() if name != "NOTIFIER_FAILPOINT"}
         with self._lock:
             for known, server in self._servers:
                 if known == env and server.alive:
