@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "notifier.web.database_away.DatabaseAway",
     "notifier.api.framework.guard.ApiGuard",
     "axes.middleware.AxesMiddleware",
 ]
@@ -128,6 +129,8 @@ _db["OPTIONS"] = {
 }
 if _is_web:
     # 400 requests opened 400 database connections without the pool, 4 with it
+    # with a pool that refuses quickly while the database is away
+    _db["ENGINE"] = "notifier.web.postgresql"
     _db["ATOMIC_REQUESTS"] = True
     _db["CONN_MAX_AGE"] = 0
     _given = _db["OPTIONS"].get("options", "")

@@ -3,6 +3,8 @@ engine."""
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import include, path
@@ -17,6 +19,7 @@ from notifier.delivery.content.images import PATH as IMAGES
 from notifier.delivery.content.links import browser_link, opt_in_link, preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
 from notifier.web import health, tracking
+from notifier.web.database_away import unavailable_page
 from notifier.web.images import image
 from notifier.web.opt_in import ConfirmOptIn
 from notifier.web.preferences import PreferencesPage
@@ -46,7 +49,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answers an unexpected exception: a problem document under /v1/, a page elsewhere."""
     if request.path.startswith(PREFIX):
         return problem_response(current_problem(), request)
-    return defaults.server_error(request)
+    return unavailable_page(sys.exc_info()[1]) or defaults.server_error(request)
 
 
 urlpatterns = [

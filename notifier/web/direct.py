@@ -105,17 +105,24 @@ async def read_and_answer(
         return None
     finally:
         body.close()
+    await (_answer if body.is_complete else answer_unread)(send, answered, headers)
+    return answered
+
+
+async def answer_unread(send: Send, answered: Answer, headers: Headers = ()) -> None:
+    """Answer before the end of the body: the client may not send another request behind it."""
+    await _answer(send, answered, (*headers, (b"connection", b"close")))
+
+
+async def _answer(send: Send, answered: Answer, headers: Headers) -> None:
     lines = [
         (b"content-type", answered.content_type.encode("latin-1")),
         (b"content-length", str(len(answered.content)).encode()),
-        # a client that is answered before the end of its body may not send another request behind it
-        *([] if body.is_complete else [(b"connection", b"close")]),
         *answered.headers,
         *headers,
     ]
     await send({"type": "http.response.start", "status": answered.status, "headers": lines})
     await send({"type": "http.response.body", "body": answered.content})
-    return answered
 
 
 def read_again(body: bytes, receive: Receive) -> Receive:

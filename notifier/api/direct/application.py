@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from rest_framework.exceptions import AuthenticationFailed
 from structlog.contextvars import bind_contextvars
 
@@ -23,12 +24,13 @@ from notifier.api.framework.authentication import ApiCaller, digest_of
 from notifier.api.framework.body import MAX_BODY
 from notifier.api.framework.errors import problem_of
 from notifier.vocabulary.ids import new_id
-from notifier.web.bodies import Receive, Scope
+from notifier.web.bodies import Receive, Scope, announced_length
 from notifier.web.direct import (
     Answer,
     Application,
     Headers,
     Send,
+    answer_unread,
     busy,
     is_our_host,
     is_plain,
@@ -38,6 +40,7 @@ from notifier.web.direct import (
     refusal,
 )
 from notifier.web.group_commit import Busy, GroupCommit, GroupLimits
+from notifier.web.limits import SMALL_BODY
 
 log = structlog.get_logger("notifier")
 
@@ -73,7 +76,12 @@ class DirectNotifications:
             return
         began, headers = time.perf_counter(), dict(scope["headers"])
         request = _request(endpoint, headers)
-        caller = await self._caller(request) if request else None
+        try:
+            caller = await self._caller(request) if request else None
+        except (OperationalError, InterfaceError) as error:
+            # at once: the view would wait for the database again
+            await _refuse(scope, (receive, send), refusal(problem_of(error), endpoint.path))
+            return
         if request is None or caller is None or not caller.may(SCOPE):
             await self._application(scope, receive, send)
             return
@@ -93,11 +101,13 @@ class DirectNotifications:
             _log(caller, request, answer.status, began)
 
     async def _caller(self, request: Request) -> ApiCaller | None:
-        """The caller; None also when the database is away, which the view tells the client."""
+        """The caller; None also when the view must look the key up. Raises the errors of a database that is away."""
         try:
             return await self._keys.caller(request.key_digest)
         except Exception as error:
             log.warning("key not loaded", action="api error", error=type(error).__name__)
+            if isinstance(error, OperationalError | InterfaceError):
+                raise
             return None
 
     async def _answer(self, caller: ApiCaller, request: Request) -> Answer:
@@ -124,6 +134,18 @@ def _request(endpoint: Endpoint, headers: dict[bytes, bytes]) -> Request | None:
     except AuthenticationFailed:
         return None
     return Request(endpoint, digest, key.decode() if key else None, new_id().hex)
+
+
+async def _refuse(scope: Scope, streams: tuple[Receive, Send], answer: Answer) -> None:
+    """Refuse a request whose sender is not known: a large body of it is not read."""
+
+    async def refused(_: bytes) -> Answer:
+        return answer
+
+    if announced_length(scope) > SMALL_BODY:
+        await answer_unread(streams[1], answer)
+    else:
+        await read_and_answer(streams, SMALL_BODY, refused)
 
 
 def _headers(scope: Scope, headers: dict[bytes, bytes], request: Request) -> Headers:

@@ -126,7 +126,7 @@ def problem_of(exc: BaseException) -> Problem:
 
 def _deliberate(exc: errors.NotifierError) -> Problem:
     status = next(code for kind, code in STATUS_OF if isinstance(exc, kind))
-    headers = {"Retry-After": str(RETRY_AFTER)} if status == 429 else {}
+    headers = {"Retry-After": str(RETRY_AFTER)} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="notifier"'
     return Problem(status, exc.code, exc.message, exc.field, headers=headers)
