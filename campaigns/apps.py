@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category
+        from campaigns import category, retention
         from campaigns.admin import find, home_sent, template_uses
         from campaigns.admin.home import register_cards
         from campaigns.arming import corrections, email_page
@@ -18,19 +18,24 @@ class CampaignsConfig(AppConfig):
         from campaigns.lifecycle.digest_items import digest_items
         from campaigns.lifecycle.policies import policies
         from campaigns.models import Campaign
+        from campaigns.report import stored
         from campaigns.schedules import personal
         from campaigns.shard.erasing import erase
+        from campaigns.variants import stored as variants
         from notifier.admin import sent
         from notifier.admin.composer.uses import register_use_finder
         from notifier.channels import channels
         from notifier.delivery import messages, recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
+        from notifier.delivery.retention.partitions import register_hold
         from tenants.categories import add_use_finder
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
         from tenants.imports import jobs
         from tenants.models import Import
+        from tenants.retention.registry import register as register_remover
+        from tenants.retention.registry import register_preparation
 
         sent.register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
@@ -51,3 +56,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("schedules", personal.erase)
         register_exporter("schedules", personal.exported)
         register_cards()
+        stored.register_count(variants.PARTS, variants.count_parts)
+        register_preparation(retention.count_finally, first=True)
+        register_hold("notifier_delivery", retention.HOLD)
+        register_remover(retention.CampaignMessages())

@@ -7,18 +7,22 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.models import InboxMessage
-        from inbox.store import attention
+        from inbox.store import attention, ending
         from inbox.store.erasing import erase
         from inbox.store.exporting import messages
         from inbox.store.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
         from notifier.delivery.digests.items import register_read_lookup
         from notifier.delivery.ledger.reports.inbox_seen import register_seen_lookup
+        from notifier.delivery.retention.partitions import register_rule
+        from notifier.delivery.retention.rows import register_follower
         from tenants.admin.deletion import Reference, register_references
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
         from tenants.models import Recipient
 
+        register_follower(ending.FOLLOWER)
+        register_rule(ending.RULE)
         register_unread_counter(unread_of)
         register_eraser("inbox_messages", erase)
         register_exporter("inbox", messages)

@@ -32,6 +32,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.ledger.people import erasing, exporting
         from notifier.delivery.planning import category_rules
         from notifier.delivery.planning.trace import add_later_rule
+        from notifier.delivery.retention import removers
         from notifier.delivery.wakeup import signal
         from notifier.providers import token_checks
         from notifier.providers.webpush.provider import WebPush
@@ -41,16 +42,15 @@ class NotifierConfig(AppConfig):
         from tenants.people.platforms import add_platform_finder, add_same_device
 
         _allow_hosts()
-        for admin_part in (references, home, find, timeline):
-            admin_part.register()
+        for part in (references, home, find, timeline, removers):
+            part.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)
         register_use_finder(digests_using)
-        add_use_finder(category_rules.find_uses)
+        for module in (category_rules, digest_settings, caps):
+            add_use_finder(module.find_uses)
         add_kind_check(marketing.check_kind)
-        add_use_finder(digest_settings.find_uses)
         add_value_check(digest_settings.check_over_cap)
-        add_use_finder(caps.find_uses)
         add_later_rule(trace_digest)
         add_later_rule(trace_caps)
         register_eraser("messages", erasing.erase)

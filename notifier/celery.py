@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "stale devices": _every("notifier.stale_devices", 3600.0, BATCH),
     "old counts of frequency caps": _every("notifier.forget_cap_counts", 3600.0, BATCH),
     "partitions ahead": _every("notifier.partitions", 3600.0),
+    "what is too old": _every("notifier.retention", 600.0, BATCH),
     "audit chain": _every("tenants.audit_chain", 10.0),
     "audit heads": _every("tenants.audit_heads", 3600.0),
     "old idempotency keys": _every("tenants.forget_keys", 3600.0),

@@ -208,6 +208,14 @@ STORAGES = {
 #: a CSV of recipients or of external ids; larger ones are split by their owner
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 512 * 1024 * 1024)
 
+# -- how long data is kept; docs/retention.md --
+#: off: nothing is deleted, and `manage.py retention --dry-run` says what would be
+RETENTION = env.bool("RETENTION", True)
+RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", 90)
+RETENTION_MESSAGES_MAX_DAYS = env.int("RETENTION_MESSAGES_MAX_DAYS", 730)
+RETENTION_COUNTS_DAYS = env.int("RETENTION_COUNTS_DAYS", 396)
+RETENTION_COUNTS_MAX_DAYS = env.int("RETENTION_COUNTS_MAX_DAYS", 1830)
+
 # -- mail of the installation itself: invitations. Messages of tenants leave through their provider accounts --
 _MAIL = env.str("EMAIL_URL", "")
 #: without a mail server of its own, the site shows an invitation's link to its owner

@@ -29,6 +29,7 @@ from notifier.models import ProviderAccount
 from notifier.models.partitions import make_ahead
 from notifier.vocabulary.load import Work
 from tenants.load_shedding import may_run
+from tenants.retention import run as retention
 
 log = structlog.get_logger("notifier.tasks")
 
@@ -181,6 +182,12 @@ def read_bounces() -> None:
 def read_mailboxes_of(tenant_id: str) -> None:
     """Read the bounce mailboxes of one tenant."""
     read_mailboxes(uuid.UUID(tenant_id))
+
+
+@shared_task(name="notifier.retention", ignore_result=True)
+def delete_old_rows() -> None:
+    """Every 10 minutes: delete for a minute what is older than its tenant keeps it (tenants.retention)."""
+    retention.run(datetime.now(UTC))
 
 
 @shared_task(name="notifier.partitions", ignore_result=True)

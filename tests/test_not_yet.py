@@ -49,8 +49,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     ),
     "Pictures by SMS or chat": lambda: in_sources(r"\bMediaUrl\b"),
     "Clicks of a campaign by link": lambda: "url" in fields("notifier.EngagementCount"),
-    "Deletion of attachments": lambda: in_sources(r"\bStoredFile\b.*\.delete\("),
-    "Deletion of old messages": lambda: in_sources(r"DETACH PARTITION|DROP TABLE (?!IF EXISTS pg_temp)"),
     "Prometheus metrics": lambda: is_address("/metrics") or has_dependency("prometheus"),
     "A rate limit for API calls": lambda: "DEFAULT_THROTTLE_CLASSES" in settings.REST_FRAMEWORK,
     "TLS client certificates": lambda: any("cert" in name for name in Request.__dataclass_fields__),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from campaigns.audience.budget import rows_within
 from campaigns.models import Campaign, Schedule, Shard
 from campaigns.report import results
 from campaigns.states import State
-from notifier.models import Notification
+from notifier.models import Notification, RequestCount
 from notifier.vocabulary.ids import id_floor
 from tenants.admin.base import visible_rows
 from tenants.admin.home import Card, register_card
@@ -90,7 +90,14 @@ def _api_counts(request: HttpRequest, begin: datetime) -> dict[date, int] | None
     except EmptyResultSet:  # a member of no tenant
         return {}
     counted = rows_within(API_COUNT_MS, *statement)
-    return None if counted is None else dict(counted)
+    return None if counted is None else _with_deleted(request, begin, dict(counted))
+
+
+def _with_deleted(request: HttpRequest, begin: datetime, counts: dict[date, int]) -> dict[date, int]:
+    """Add the requests that a tenant with a short retention has deleted."""
+    rows = visible_rows(RequestCount.objects.filter(at__gte=begin), request)
+    deleted = rows.order_by().values(day=TruncDate("at")).annotate(count=Sum("requests"))
+    return dict(Counter(counts) + Counter({row["day"]: row["count"] for row in deleted}))
 
 
 def leaving(request: HttpRequest) -> Mapping[str, Any] | None:

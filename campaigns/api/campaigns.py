@@ -19,7 +19,7 @@ from campaigns.api.shapes import (
 )
 from campaigns.edit import campaigns, drafts
 from campaigns.models import Campaign
-from campaigns.report import results
+from campaigns.report import stored
 from campaigns.report.results_json import as_json
 from notifier.api.framework import schema
 from notifier.api.framework.pagination import page
@@ -65,4 +65,4 @@ class CampaignView(OneCampaignView):
 class CampaignResultsView(OneCampaignView):
     @schema.describe("What became of the messages", gives=CampaignResultsOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, campaign_id: uuid.UUID) -> Response:
-        return Response(as_json(results.results(self.find(campaign_id, to_change=False))))
+        return Response(as_json(stored.results_of(self.find(campaign_id, to_change=False))))

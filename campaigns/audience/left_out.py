@@ -7,17 +7,18 @@ list that is no recipient, and an address that another recipient of the campaign
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from campaigns.audience.budget import rows_within
+from campaigns.final_report import final_content
 from campaigns.models import Campaign
 from notifier.delivery.ledger.campaigns import suppressed_rows
 from notifier.vocabulary.ids import id_floor
-from notifier.vocabulary.status import Reason
+from notifier.vocabulary.status import Reason, Status
 from tenants.models import Recipient
 
 COUNT_MS = 800
@@ -78,6 +79,8 @@ def counts_of(campaign: Campaign) -> list[ReasonCount]:
         for reason in WITHOUT_ROWS
         if campaign.excluded.get(reason)
     ]
+    if (content := final_content(campaign)) is not None:
+        return [*_final_counts(content), *unlisted]
     rows = rows_within(COUNT_MS, suppressed_rows.COUNTS, _campaign(campaign))
     if rows is None:
         armed = sorted(campaign.excluded.items(), key=lambda item: -item[1])
@@ -86,6 +89,16 @@ def counts_of(campaign: Campaign) -> list[ReasonCount]:
             *unlisted,
         ]
     return [*(ReasonCount(*row) for row in rows), *unlisted]
+
+
+def _final_counts(content: Mapping[str, Any]) -> list[ReasonCount]:
+    """Of a campaign whose messages are deleted: the counts are left, the people are not."""
+    counts = [
+        ReasonCount(reason, channel, count, listed=False)
+        for channel, statuses in content["results"]["channels"].items()
+        for reason, count in statuses.get(Status.SUPPRESSED.label, {}).items()
+    ]
+    return sorted(counts, key=lambda each: -each.count)
 
 
 def page_of(

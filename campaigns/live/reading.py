@@ -15,12 +15,13 @@ from typing import Any
 from django.db import connection
 
 from campaigns.arming import delivery_id_range
+from campaigns.final_report import final_content
 from campaigns.lifecycle import canary
 from campaigns.lifecycle.waves import waves_of
 from campaigns.live import figures
 from campaigns.live.figures import Failure, LiveFigures, ShardRow
 from campaigns.models import Campaign, Rollout
-from campaigns.report.results import IN_DOUBT, NOT_SENT, elapsed
+from campaigns.report.results import IN_DOUBT, NOT_SENT, elapsed, requeued_rows
 from campaigns.shard.outcomes import ShardOutcomes
 from campaigns.states import State
 from notifier.delivery.ledger.campaigns import campaign_counts
@@ -87,7 +88,7 @@ def _add_ledger(channels: Mapping[str, figures.Counts], campaign: Campaign, rows
         return
     for channel, count in campaign.retried.items():
         channels[channel].failed -= count  # the ledger counts them from now on
-    for channel, status, count in _rows(campaign_counts.REQUEUED, campaign):
+    for channel, status, count in requeued_rows(campaign):
         counts = channels[channel]
         if status in TAKEN:
             counts.sent += count
@@ -102,6 +103,11 @@ def _add_ledger(channels: Mapping[str, figures.Counts], campaign: Campaign, rows
 def _failures(campaign: Campaign, tallies: Tallies) -> list[Failure]:
     """The most frequent first."""
     sums: Counter[tuple[str, str]] = Counter()
+    if (content := final_content(campaign)) is not None:
+        for channel, statuses in content["results"]["channels"].items():
+            for status in _FAILED:
+                sums.update({(channel, reason): count for reason, count in statuses.get(status.label, {}).items()})
+        return [Failure(channel, reason, count) for (channel, reason), count in sums.most_common()]
     open_shards = set()
     for shard_id, channel, reason, count, begun, ended, outcomes, notes in _rows(
         _FAILURES, campaign, known=list(tallies)

@@ -319,6 +319,8 @@ class Migration(migrations.Migration):
                 ("stopped_at", models.DateTimeField(editable=False, null=True)),
                 ("finished_at", models.DateTimeField(editable=False, null=True)),
                 ("accounted_at", models.DateTimeField(editable=False, null=True)),
+                ("report_final_at", models.DateTimeField(editable=False, null=True)),
+                ("messages_deleted_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "audience",
                     models.ForeignKey(
@@ -492,6 +494,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("launch_at__isnull", False), ("launch_failure", ""), ("launched_at__isnull", True)),
                 fields=["launch_at"],
                 name="campaign_planned",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="campaign",
+            index=models.Index(
+                condition=models.Q(("first_armed_ms__isnull", False), ("messages_deleted_at__isnull", True)),
+                fields=["tenant", "first_armed_ms"],
+                name="campaign_with_messages",
             ),
         ),
         migrations.AddIndex(

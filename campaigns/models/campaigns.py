@@ -168,6 +168,10 @@ class Campaign(TenantOwned):
     finished_at = models.DateTimeField(null=True, editable=False)
     #: every outcome is also in the message's row of the ledger
     accounted_at = models.DateTimeField(null=True, editable=False)
+    #: everything was counted for the last time (CampaignReport): its messages are deleted from then on
+    report_final_at = models.DateTimeField(null=True, editable=False)
+    #: the tenant's retention has deleted all messages
+    messages_deleted_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         indexes = [
@@ -177,6 +181,12 @@ class Campaign(TenantOwned):
                 fields=["launch_at"],
                 name="campaign_planned",
                 condition=models.Q(launch_at__isnull=False, launched_at__isnull=True, launch_failure=""),
+            ),
+            # retention looks for ended campaigns whose messages are still there
+            models.Index(
+                fields=["tenant", "first_armed_ms"],
+                name="campaign_with_messages",
+                condition=models.Q(first_armed_ms__isnull=False, messages_deleted_at__isnull=True),
             ),
             models.Index(
                 fields=["next_wave_at"], name="campaign_waves", condition=models.Q(next_wave_at__isnull=False)

@@ -19,7 +19,7 @@ class CampaignReport(TenantOwned):
     seconds = models.FloatField(default=0)
     #: when the task was posted last
     requested_at = models.DateTimeField(null=True)
-    #: campaigns.report.report_json
+    #: campaigns.report.report_json, and what other rooms count (campaigns.report.stored.register_count)
     content = models.JSONField(default=dict)
 
     def __str__(self) -> str:

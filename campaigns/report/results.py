@@ -20,6 +20,7 @@ from django.utils.timezone import localtime
 from campaigns.arming import delivery_id_range
 from campaigns.arming.render_problems import excluded_messages
 from campaigns.audience import topic_of
+from campaigns.final_report import final_content
 from campaigns.lifecycle.waves import Wave, waves_of
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
@@ -211,7 +212,7 @@ SELECT state, count(*) FROM campaigns_shard WHERE tenant_id = %(tenant)s AND cam
 
 
 def results(campaign: Campaign) -> Results:
-    """The whole report."""
+    """The whole report, counted now."""
     report = Results(state=campaign.state, audience=campaign.audience_size, topic=topic_of(campaign))
     report.unreached, report.excluded = campaign.unreached, dict(campaign.excluded)
     for channel, status, reason, count, *shard in _rows(f"{_LEDGER} UNION ALL {_OPEN}", campaign):
@@ -237,7 +238,7 @@ def progress(campaign: Campaign) -> Progress:
         requeued = sum(_add_shard_sums(totals, row) for row in _rows(_SHARD_SUMS, campaign))
         if requeued or campaign.retried:
             totals.not_sent -= sum(campaign.retried.values())  # the ledger counts them from now on
-            for _, status, count in _rows(campaign_counts.REQUEUED, campaign):
+            for _, status, count in requeued_rows(campaign):
                 totals.add(status, count)
     seconds = elapsed(campaign)
     coming = next((wave for wave in waves_of(campaign) if wave.at > datetime.now(UTC)), None)
@@ -258,6 +259,12 @@ def progress(campaign: Campaign) -> Progress:
         next_wave=f"{localtime(coming.at):%-d %B, %H:%M %Z}" if coming else "",
         next_messages=coming.messages if coming else 0,
     )
+
+
+def requeued_rows(campaign: Campaign) -> list[Any]:
+    """Channel, status, how many: of messages that shards gave back to the ledger."""
+    content = final_content(campaign)
+    return _rows(campaign_counts.REQUEUED, campaign) if content is None else list(content["requeued"])
 
 
 class Armed(NamedTuple):

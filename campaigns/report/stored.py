@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,15 @@ from django.db import connection, transaction
 from django.db.models import Q, Sum
 
 from campaigns.arming import delivery_id_range
+from campaigns.final_report import final_content
 from campaigns.lifecycle import full_speed
+from campaigns.lifecycle.waves import waves_of
 from campaigns.models import Campaign, CampaignReport, Shard
 from campaigns.report.funnel import Account, Cell, Interval, interval_width
 from campaigns.report.report_json import Counted, pack, unpack
-from campaigns.report.results import results
+from campaigns.report.results import Results, requeued_rows, results
 from notifier.channels.queues import BATCH
+from notifier.delivery.engagement import counts
 from notifier.delivery.ledger.campaigns import campaign_report
 from notifier.models import ProviderAccount
 from notifier.tasks import post
@@ -44,6 +48,15 @@ OPT_OUT_DAYS = 7
 _FINAL_AFTER = timedelta(days=60)
 
 
+#: what rooms above count with the report: key of the stored content -> JSON of a campaign
+_more: dict[str, Callable[[Campaign], Any]] = {}
+
+
+def register_count(name: str, count: Callable[[Campaign], Any]) -> None:
+    """Let each stored report have this count as well. Call it in `AppConfig.ready`."""
+    _more[name] = count
+
+
 @dataclass(frozen=True)
 class Report:
     """`is_counting`: a newer count is on its way; the page asks again."""
@@ -57,13 +70,23 @@ def report_of(campaign: Campaign, small: int = SMALL) -> Report | None:
     """The report. None of a large campaign whose first count is on its way. `small`: the most messages that are counted
     in the request."""
     now = datetime.now(UTC)
+    if (content := final_content(campaign)) is not None:
+        return Report(unpack(content), campaign.report_final_at or now)
     if messages_of(campaign) <= small:
         return Report(count(campaign), now)
     row = CampaignReport.objects.filter(tenant_id=campaign.tenant_id, campaign=campaign).first()
-    is_counting = _is_old(campaign, row, now) and _request(campaign, row, now)
+    is_counting = is_old(campaign, row, now) and request(campaign, row, now)
     if row is None or row.computed_at is None:
         return None
     return Report(unpack(row.content), row.computed_at, is_counting)
+
+
+def results_of(campaign: Campaign) -> Results:
+    """The results: counted now, or the last ones of a campaign whose messages are deleted."""
+    content = final_content(campaign)
+    if content is None:
+        return results(campaign)
+    return replace(unpack(content).results, waves=waves_of(campaign), counted=counts.of_campaign(campaign.pk))
 
 
 def messages_of(campaign: Campaign) -> int:
@@ -108,11 +131,40 @@ def count_and_store(campaign_id: uuid.UUID, small: int = SMALL) -> bool:
         return False
     began = time.monotonic()
     counted = count(campaign)
+    more = _count_more(campaign)
     seconds = time.monotonic() - began
-    columns = {"content": pack(counted), "computed_at": datetime.now(UTC), "seconds": seconds, "requested_at": None}
-    CampaignReport.objects.update_or_create(campaign=campaign, defaults={"tenant_id": campaign.tenant_id, **columns})
+    store(campaign, {**pack(counted), **more}, seconds)
     log.info("report counted", action="report", campaign=str(campaign_id), seconds=round(seconds, 1))
     return True
+
+
+def store(campaign: Campaign, content: Mapping[str, Any], seconds: float = 0, *, final: bool = False) -> None:
+    """Store what was counted. `final`: for the last time, in one transaction with the mark of the campaign."""
+    columns = {"content": content, "computed_at": datetime.now(UTC), "seconds": seconds, "requested_at": None}
+    with transaction.atomic():
+        if not final and not _is_open(campaign):
+            return
+        CampaignReport.objects.update_or_create(
+            campaign=campaign, defaults={"tenant_id": campaign.tenant_id, **columns}
+        )
+        if final:
+            Campaign.objects.filter(pk=campaign.pk).update(report_final_at=columns["computed_at"])
+
+
+def _is_open(campaign: Campaign) -> bool:
+    """Whether no final report is stored. Locks the row: a count that began before the last one is not stored after."""
+    rows = Campaign.objects.select_for_update().filter(pk=campaign.pk, report_final_at__isnull=True)
+    return rows.exists()
+
+
+def count_finally(campaign: Campaign) -> None:
+    """Count a campaign for the last time, before its messages are deleted."""
+    content = {**pack(count(campaign)), **_count_more(campaign), "requeued": [list(r) for r in requeued_rows(campaign)]}
+    store(campaign, content, final=True)
+
+
+def _count_more(campaign: Campaign) -> dict[str, Any]:
+    return {name: count_one(campaign) for name, count_one in _more.items()}
 
 
 def request_count(campaign: Campaign) -> None:
@@ -120,7 +172,7 @@ def request_count(campaign: Campaign) -> None:
     transaction.on_commit(lambda: post("campaigns.report", str(campaign.pk), queue=BATCH))
 
 
-def _is_old(campaign: Campaign, row: CampaignReport | None, now: datetime) -> bool:
+def is_old(campaign: Campaign, row: CampaignReport | None, now: datetime) -> bool:
     if row is None or row.computed_at is None:
         return True
     assert campaign.launched_at is not None
@@ -129,7 +181,7 @@ def _is_old(campaign: Campaign, row: CampaignReport | None, now: datetime) -> bo
     return now - row.computed_at > max(_OLD, timedelta(seconds=_SHARE * row.seconds))
 
 
-def _request(campaign: Campaign, row: CampaignReport | None, now: datetime) -> bool:
+def request(campaign: Campaign, row: CampaignReport | None, now: datetime) -> bool:
     """Post the task, unless it was posted just now. True when a count is on its way."""
     if row is None:
         columns = {"id": new_id(), "tenant_id": campaign.tenant_id, "requested_at": now}

@@ -16,9 +16,8 @@ def count_variants(
 ) -> Mapping[str, PartCounts]:
     """Part (a variant's key, or REST) -> counts of people; every variant has an entry. Messages whose outcome is not in
     the ledger yet are not counted: accounting copies a shard half a minute after the shard has ended."""
-    counts = {each.key: PartCounts(0, 0, 0, 0, 0, 0, 0) for each in variants}
     if campaign.launched_at is None:
-        return counts
+        return no_counts(variants)
     parts = parts_for(experiment, variants)
     category = campaign.category
     query = PartQuery(
@@ -31,4 +30,9 @@ def count_variants(
         [category, *(f"{category}:{name}" for name in campaign.channels)] if category else [],
         campaign.channels,
     )
-    return counts | {parts.keys[row.part]: row for row in count_parts(query)}
+    return no_counts(variants) | {parts.keys[row.part]: row for row in count_parts(query)}
+
+
+def no_counts(variants: list[CampaignVariant]) -> dict[str, PartCounts]:
+    """Each variant, with nobody."""
+    return {each.key: PartCounts(0, 0, 0, 0, 0, 0, 0) for each in variants}

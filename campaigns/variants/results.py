@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.arming.assignment import REST
 from campaigns.models import Campaign, CampaignVariant, Experiment, Metric, Otherwise
-from campaigns.variants.counting import count_variants
+from campaigns.variants import stored
 from campaigns.variants.rule import events_of, look_at
 from campaigns.variants.sentences import describe, peeking
 from campaigns.variants.statistics import Comparison, Rate, compare
@@ -45,6 +45,7 @@ class TestResults:
     sentences: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     looks_at: datetime | None = None
+    counted_at: datetime | None = None
     peeking: str = ""
 
     @property
@@ -58,7 +59,7 @@ def results(campaign: Campaign) -> TestResults:
     experiment = Experiment.objects.get(campaign=campaign)
     rows = CampaignVariant.objects.filter(campaign=campaign).select_related("template", "version")
     variants = list(rows)
-    counts = count_variants(campaign, experiment, variants)
+    counts, counted_at = stored.counts_of(campaign, experiment, variants)
     of_variants = {each.key: counts[each.key] for each in variants}
     comparisons = {metric: _compare(metric, of_variants) for metric in Metric.values}
     report = TestResults(
@@ -79,6 +80,7 @@ def results(campaign: Campaign) -> TestResults:
         comparisons=comparisons,
         sentences={metric: describe(metric, comparison) for metric, comparison in comparisons.items()},
         notes=_notes(campaign, experiment),
+        counted_at=counted_at,
         peeking=peeking(),
     )
     if experiment.choice == "rule" and not experiment.winner and experiment.looked_at is None:
@@ -139,6 +141,7 @@ def as_json(report: TestResults) -> dict[str, Any]:
         "undecided": experiment.undecided,
         "waiting": report.waiting,
         "held_out": experiment.held_out,
+        "counted_at": report.counted_at,
         "variants": [_variant_json(each) for each in report.variants],
         "rest": _counts_json(report.rest) if report.rest is not None else None,
         "differences": {metric: _differences_json(each) for metric, each in report.comparisons.items()},

@@ -1,6 +1,7 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -82,6 +83,8 @@ TENANT_OWNED = (
     "notifier_digestitem",
     "notifier_frequencycap",
     "notifier_capcount",
+    "notifier_messagecount",
+    "notifier_requestcount",
 )
 
 
@@ -360,6 +363,8 @@ class Migration(migrations.Migration):
                 ("content_type", models.CharField(max_length=100)),
                 ("size", models.PositiveIntegerField()),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("used_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("public", models.BooleanField(default=False, editable=False)),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -1111,13 +1116,94 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="MessageCount",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("day", models.DateField()),
+                ("campaign_id", models.UUIDField()),
+                ("channel", models.CharField(max_length=16)),
+                ("category", models.CharField(max_length=64)),
+                ("template", models.CharField(max_length=64)),
+                ("status", models.SmallIntegerField()),
+                ("reason", models.CharField(max_length=32)),
+                ("provider", models.CharField(max_length=32)),
+                ("locale", models.CharField(max_length=16)),
+                ("mode", models.CharField(max_length=8)),
+                ("messages", models.BigIntegerField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=(
+                            "tenant",
+                            "day",
+                            "campaign_id",
+                            "channel",
+                            "category",
+                            "template",
+                            "status",
+                            "reason",
+                            "provider",
+                            "locale",
+                            "mode",
+                        ),
+                        name="message_count_once",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RequestCount",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("requests", models.BigIntegerField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("tenant", "at"), name="request_count_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="RetiredPartition",
+            fields=[
+                ("name", models.CharField(max_length=63, primary_key=True, serialize=False)),
+                ("parent", models.CharField(max_length=63)),
+                ("checked", models.BooleanField(default=False)),
+                ("counted", models.UUIDField()),
+                ("retired_at", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
         migrations.RunSQL(LEDGER_INDEXES),
         migrations.RunSQL(BEFORE_THE_TENANT),
-        # an erasure empties what a provider said of a message
+        # an erasure empties what a provider said of a message, and events end with their messages
         append_only(
-            "notifier_deliveryevent", "NEW.detail = '' AND to_jsonb(NEW) - 'detail' = to_jsonb(OLD) - 'detail'"
+            "notifier_deliveryevent",
+            "NEW.detail = '' AND to_jsonb(NEW) - 'detail' = to_jsonb(OLD) - 'detail'",
+            ends=True,
         ),
         *[isolate(table) for table in TENANT_OWNED],
+        operators_only("notifier_retiredpartition"),
         own_session_only("django_session"),
         *[operators_only(table) for table in OF_OPERATORS],
     ]

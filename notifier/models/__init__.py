@@ -1,9 +1,10 @@
 """The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
-receipts of providers, engagement, digests, frequency caps."""
+receipts of providers, engagement, digests, frequency caps, and counts of what is deleted."""
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.caps import CapCount, FrequencyCap
 from notifier.models.content import Layout, Sender, StoredFile, Template, TemplateVersion
+from notifier.models.counts import MessageCount, RequestCount, RetiredPartition
 from notifier.models.digests import Digest, DigestItem, DigestSetting
 from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
@@ -23,10 +24,13 @@ __all__ = [
     "EngagementCount",
     "FrequencyCap",
     "Layout",
+    "MessageCount",
     "Notification",
     "OrderingQueue",
     "ProviderAccount",
     "Receipt",
+    "RequestCount",
+    "RetiredPartition",
     "Route",
     "Sender",
     "StoredFile",

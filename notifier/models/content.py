@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifier.vocabulary.mail import ADDRESS, LONGEST_NAME
@@ -133,6 +134,10 @@ class StoredFile(TenantOwned):
     content_type = models.CharField(max_length=100)
     size = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
+    #: when a template or a request named the file last, to a day
+    used_at = models.DateTimeField(default=timezone.now, editable=False)
+    #: a picture with a public address, which may stand anywhere: it stays
+    public = models.BooleanField(default=False, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "digest"], name="stored_file_once")]

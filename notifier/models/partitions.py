@@ -63,6 +63,17 @@ def make_ahead(today: date) -> None:
                 cursor.execute(partition_sql(table, month_after(today, n)))
 
 
+def default_rows() -> dict[str, int]:
+    """Partitioned table -> rows of its DEFAULT partition, of those that have any: rows whose id belongs to no month.
+    Counts up to a thousand."""
+    counts = {}
+    with connection.cursor() as cursor:
+        for table in PARTITIONED:
+            cursor.execute(f"SELECT count(*) FROM (SELECT FROM {table}_default LIMIT 1000) d")
+            counts[table] = int(cursor.fetchone()[0])
+    return {table: rows for table, rows in counts.items() if rows}
+
+
 class CreatePartitionedModel(CreateModel):
     """CreateModel whose table is PARTITION BY RANGE (id), with its first partitions and none of Django's indexes:
     each index of a high-volume table is written by hand in the migration, with its reason."""

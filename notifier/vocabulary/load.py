@@ -36,6 +36,7 @@ class Work(StrEnum):
     IMPORTS = "imports"  #: reading uploaded files
     EXPANSIONS = "expansions"  #: arming campaigns without a plan, copying outcomes into the ledger
     MARKETING = "marketing"  #: single messages of the bulk lane
+    DELETIONS = "deletions"  #: deleting what is older than a tenant's retention
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_provideraccount": FULL,
     "notifier_layout": FULL,
     "notifier_sender": FULL,
-    "notifier_storedfile": APPEND,
+    # a request that names a file notes that the file is in use
+    "notifier_storedfile": APPEND | {"UPDATE (used_at)", "UPDATE (public)"},
     "notifier_template": FULL,
     "notifier_templateversion": FULL,
     # a recipient who was sent nothing may be deleted, and Django then deletes the notifications as well
@@ -86,6 +87,10 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_awaitedreceipts": NONE,
     "notifier_engagementbatch": frozenset({"INSERT"}),
     "notifier_engagementcount": READ,
+    # workers count what they delete
+    "notifier_messagecount": READ,
+    "notifier_requestcount": READ,
+    "notifier_retiredpartition": NONE,
     "notifier_frequencycap": FULL,
     "notifier_capcount": WRITE,
     "inbox_feed": WRITE,

@@ -64,14 +64,18 @@ def _policy_sql(table: str, name: str, visible: str) -> tuple[str, str]:
     )
 
 
-def append_only(table: str, update_when: str = "false") -> migrations.RunSQL:
-    """Refuse DELETE, and UPDATE unless `update_when` (an expression over OLD and NEW) holds."""
+def append_only(table: str, update_when: str = "false", *, ends: bool = False) -> migrations.RunSQL:
+    """Refuse DELETE, and UPDATE unless `update_when` (an expression over OLD and NEW) holds. `ends`: rows are deleted
+    with time, by a transaction that says so (`SET LOCAL notifier.retention = 'on'`)."""
+    delete_when = "current_setting('notifier.retention', true) = 'on'" if ends else "false"
     return migrations.RunSQL(
         f"""
         CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
           IF TG_OP = 'UPDATE' THEN
             IF {update_when} THEN RETURN NEW; END IF;
+          ELSIF {delete_when} THEN
+            RETURN OLD;
           END IF;
           RAISE EXCEPTION '{table} is append-only';
         END $$;

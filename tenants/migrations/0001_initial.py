@@ -481,6 +481,28 @@ class Migration(migrations.Migration):
                         verbose_name="type the number above (recipients)",
                     ),
                 ),
+                (
+                    "keep_messages_days",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Requests, messages with their content and history, and the inbox. Empty: as the"
+                        " operator says.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="messages are kept for (days)",
+                    ),
+                ),
+                (
+                    "keep_counts_days",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Reports and counts by day of messages that are deleted. Empty: as the operator"
+                        " says.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="counts are kept for (days)",
+                    ),
+                ),
                 ("page_texts", models.JSONField(blank=True, default=dict, editable=False)),
                 (
                     "tracking",

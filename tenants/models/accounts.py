@@ -17,6 +17,7 @@ from notifier.values import zones
 from notifier.values.colors import text_color_on
 from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules, Tracking
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.retention import LEAST_DAYS
 from notifier.vocabulary.status import Mode
 from tenants.models.base import TenantOwned
 
@@ -172,6 +173,21 @@ class Tenant(models.Model):
         _("type the number above (recipients)"),
         default=1000,
         help_text=_("Above so many recipients the page of GO asks a person to type their number."),
+    )
+    # -- how long data is kept: tenants.retention --
+    keep_messages_days = models.PositiveSmallIntegerField(
+        _("messages are kept for (days)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(LEAST_DAYS)],
+        help_text=_("Requests, messages with their content and history, and the inbox. Empty: as the operator says."),
+    )
+    keep_counts_days = models.PositiveSmallIntegerField(
+        _("counts are kept for (days)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(LEAST_DAYS)],
+        help_text=_("Reports and counts by day of messages that are deleted. Empty: as the operator says."),
     )
     page_texts = models.JSONField(default=dict, blank=True, editable=False)  #: language -> title, intro, footer
     require_two_factor = models.BooleanField(

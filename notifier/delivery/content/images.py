@@ -70,7 +70,7 @@ def store(tenant_id: uuid.UUID, name: str, content: bytes) -> str:
     digest = sha256(content).hexdigest()
     stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0][:100].strip() or "picture"
     shown = "".join(character if character.isprintable() else "_" for character in stem)
-    storage.store(tenant_id, [NewFile(digest, f"{shown}.{ending}", TYPES[ending], content)])
+    storage.store(tenant_id, [NewFile(digest, f"{shown}.{ending}", TYPES[ending], content)], public=True)
     return url_of(Image(tenant_id, digest, ending))
 
 

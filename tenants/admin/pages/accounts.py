@@ -10,6 +10,9 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +20,7 @@ from notifier.channels.links import check_scheme
 from notifier.channels.names import check_channel_names
 from notifier.errors import InvalidInput
 from notifier.values.send_windows import read_windows
+from notifier.vocabulary.retention import Keep, cutoff
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked_value
@@ -30,11 +34,17 @@ from tenants.bootstrap import create_default_categories
 from tenants.login import login_sessions, second_factor
 from tenants.models import ApiKey, LoginSession, Member, Tenant, User
 from tenants.people import fields as checks
+from tenants.retention.periods import COLUMNS, bounds, check_days, days_of
 
 #: an operator's switches of a tenant, with the verbs of the audit entries for on and off
 SWITCH_VERBS = {"sandbox": ("back_to_sandbox", "went_live"), "active": ("activated", "deactivated")}
 
 
+#: what the page says of each kind of data
+KEPT_TEXTS = {
+    Keep.MESSAGES: _("Messages: %(days)s days, since %(since)s (usual: %(usual)s, at most %(most)s)."),
+    Keep.COUNTS: _("Counts: %(days)s days, since %(since)s (usual: %(usual)s, at most %(most)s)."),
+}
 #: a form that leaves these out keeps their values
 KEPT_IF_EMPTY = ("opt_in", "approval", "approval_above", "confirm_above")
 
@@ -75,6 +85,18 @@ class TenantSettingsForm(TenantForm):
     def clean_timezone(self) -> str:
         return checked_value(self, "timezone", checks.timezone)
 
+    def clean_keep_messages_days(self) -> int | None:
+        return self._days(Keep.MESSAGES)
+
+    def clean_keep_counts_days(self) -> int | None:
+        return self._days(Keep.COUNTS)
+
+    def _days(self, keep: Keep) -> int | None:
+        try:
+            return check_days(keep, self.cleaned_data.get(COLUMNS[keep]))
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+
     def clean_link_schemes(self) -> list[str]:
         try:
             return sorted({check_scheme(scheme) for scheme in self.cleaned_data["link_schemes"]})
@@ -110,6 +132,13 @@ class TenantAdmin(TenantModelAdmin):
                 "classes": ["collapse"],
             },
         ),
+        (
+            _("How long data is kept"),
+            {
+                "fields": (*COLUMNS.values(), "kept_now"),
+                "description": _("A shorter time deletes what is older within the hour. Nothing brings it back."),
+            },
+        ),
         (_("Operation"), {"fields": ("sandbox", "active", "id", "created_at")}),
     )
 
@@ -117,11 +146,24 @@ class TenantAdmin(TenantModelAdmin):
         return is_platform_operator(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fixed = ("id", "created_at")
+        fixed = ("id", "created_at", "kept_now")
         if is_platform_operator(request):
             return fixed if obj is None else (*fixed, "slug")
         # operators decide these
         return (*fixed, "slug", "sandbox", "active")
+
+    @admin.display(description=_("kept now"))
+    def kept_now(self, tenant: Tenant) -> str:
+        """What is kept, and since when, with the operator's bounds."""
+        if tenant.created_at is None:  # the form of a new tenant
+            return "–"
+        now, sentences = datetime.now(UTC), []
+        for keep, text in KEPT_TEXTS.items():
+            days = days_of(tenant, keep)
+            limits = bounds(keep)
+            values = {"days": days, "usual": limits.usual, "most": limits.most}
+            sentences.append(text % {**values, "since": date_format(cutoff(now, days), "DATE_FORMAT")})
+        return format_html_join(mark_safe("<br>"), "{}", ((sentence,) for sentence in sentences))
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -132,6 +174,8 @@ class TenantAdmin(TenantModelAdmin):
             if obj.require_two_factor:
                 self._end_sessions_without_second_factor(request, obj)
             record_change(request, obj, "two_factor_required" if obj.require_two_factor else "two_factor_optional")
+        if chosen := {name: getattr(obj, name) for name in COLUMNS.values() if name in form.changed_data}:
+            record_change(request, obj, "retention_changed", **chosen)
         for field, (on, off) in SWITCH_VERBS.items():
             if field in form.changed_data:
                 record_change(request, obj, on if getattr(obj, field) else off)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from notifier.delivery.content.attachments.uses import note_use
 from notifier.errors import InvalidInput
 from notifier.models import StoredFile
 from notifier.vocabulary.mail import NewFile
@@ -161,7 +162,8 @@ def _size_of_stored(tenant_id: uuid.UUID, file_id: Any, field: str) -> int:
     stored = None
     if isinstance(file_id, str) and _ID.fullmatch(file_id):
         stored = StoredFile.objects.filter(tenant_id=tenant_id, digest=file_id).first()
-    if stored is None:
+    # a file that is deleted at this moment is gone when it cannot be marked
+    if stored is None or not note_use(stored):
         raise InvalidInput("There is no such file. Send its content in base64 as 'content'.", field=field)
     return stored.size
 

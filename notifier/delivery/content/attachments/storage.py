@@ -15,6 +15,7 @@ import orjson
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import DatabaseError
 
 from notifier.errors import Unavailable
 from notifier.models import StoredFile
@@ -27,35 +28,47 @@ _kept: OrderedDict[str, bytes] = OrderedDict()
 _lock = threading.Lock()
 
 
-def store(tenant_id: uuid.UUID, files: Sequence[NewFile]) -> None:
-    """Store the contents, and a row for each. Raises Unavailable."""
+def store(tenant_id: uuid.UUID, files: Sequence[NewFile], *, public: bool = False) -> None:
+    """Store the contents, and a row for each. `public`: they have addresses of their own. Raises Unavailable."""
     if not files:
         return
-    storage = storages["attachments"]
     try:
-        for file in files:
-            path = _path(tenant_id, file.digest)
-            # a process that was killed while it wrote leaves a shorter file
-            if not (storage.exists(path) and storage.size(path) == len(file.content)):
-                storage.save(path, ContentFile(file.content))
+        _save_missing(tenant_id, files)
+        changed = ["used_at", "public"] if public else ["used_at"]
+        StoredFile.objects.bulk_create(
+            [
+                StoredFile(
+                    tenant_id=tenant_id,
+                    digest=file.digest,
+                    name=file.name,
+                    content_type=file.content_type,
+                    size=len(file.content),
+                    public=public,
+                )
+                for file in {file.digest: file for file in files}.values()
+            ],
+            update_conflicts=True,
+            update_fields=changed,
+            unique_fields=["tenant", "digest"],
+        )
+        # a worker that deletes an unused file holds its row until the content is gone: the rows above waited for it
+        _save_missing(tenant_id, files)
+    except DatabaseError:
+        raise
     except Exception as error:  # each storage has exceptions of its own
         log.warning("attachment not stored", action="attach", tenant=str(tenant_id), error=type(error).__name__)
         raise Unavailable(
             "The storage of attachments does not answer; try again later.", field="attachments"
         ) from error
-    StoredFile.objects.bulk_create(
-        [
-            StoredFile(
-                tenant_id=tenant_id,
-                digest=file.digest,
-                name=file.name,
-                content_type=file.content_type,
-                size=len(file.content),
-            )
-            for file in files
-        ],
-        ignore_conflicts=True,
-    )
+
+
+def _save_missing(tenant_id: uuid.UUID, files: Sequence[NewFile]) -> None:
+    storage = storages["attachments"]
+    for file in files:
+        path = path_of(tenant_id, file.digest)
+        # a process that was killed while it wrote leaves a shorter file
+        if not (storage.exists(path) and storage.size(path) == len(file.content)):
+            storage.save(path, ContentFile(file.content))
 
 
 def attachments_of(tenant_id: uuid.UUID, listed: str) -> tuple[Attachment, ...]:
@@ -75,7 +88,7 @@ def _attachment(tenant_id: uuid.UUID, entry: Mapping[str, Any]) -> Attachment:
 
 def read(tenant_id: uuid.UUID, digest: str) -> bytes:
     """The content. Raises Unreadable. No lock is held while the storage answers: a slow one delays its readers only."""
-    path = _path(tenant_id, digest)
+    path = path_of(tenant_id, digest)
     with _lock:
         if (kept := _kept.get(path)) is not None:
             _kept.move_to_end(path)
@@ -105,5 +118,6 @@ def reset() -> None:
         _kept.clear()
 
 
-def _path(tenant_id: uuid.UUID, digest: str) -> str:
+def path_of(tenant_id: uuid.UUID, digest: str) -> str:
+    """The name of a content in the storage."""
     return f"attachments/{tenant_id}/{digest[:2]}/{digest}"
