@@ -28,7 +28,7 @@ class CampaignsConfig(AppConfig):
         from notifier.delivery import messages, recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
-        from notifier.delivery.retention.partitions import register_hold
+        from notifier.delivery.retention import partitions
         from tenants.categories import add_use_finder
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
@@ -58,5 +58,5 @@ class CampaignsConfig(AppConfig):
         register_cards()
         stored.register_count(variants.PARTS, variants.count_parts)
         register_preparation(retention.count_finally, first=True)
-        register_hold("notifier_delivery", retention.HOLD)
+        partitions.register_hold(partitions.LEDGER, retention.HOLD)
         register_remover(retention.CampaignMessages())

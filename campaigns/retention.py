@@ -19,7 +19,7 @@ from campaigns.arming import delivery_id_range
 from campaigns.models import Campaign
 from campaigns.report import stored
 from campaigns.states import ENDED, State
-from notifier.delivery.retention import campaign_rows
+from notifier.delivery.retention import campaign_rows, partitions
 from notifier.delivery.retention.campaign_rows import OldCampaign
 from tenants.retention.periods import Cutoffs
 from tenants.retention.registry import Amount, Pace
@@ -58,7 +58,7 @@ class CampaignMessages:
             for campaign in _ended(cutoffs, cutoffs.rows)
             if campaign.report_final_at is not None or not _stays(campaign, cutoffs.rows)
         ]
-        yield Amount("notifier_delivery", sum(each.rows for each in amounts), sum(each.size for each in amounts))
+        yield Amount(partitions.LEDGER, sum(each.rows for each in amounts), sum(each.size for each in amounts))
 
     def remove(self, cutoffs: Cutoffs, pace: Pace) -> int:
         removed = 0

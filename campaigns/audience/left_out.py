@@ -98,7 +98,7 @@ def _final_counts(content: Mapping[str, Any]) -> list[ReasonCount]:
         for channel, statuses in content["results"]["channels"].items()
         for reason, count in statuses.get(Status.SUPPRESSED.label, {}).items()
     ]
-    return sorted(counts, key=lambda each: -each.count)
+    return sorted(counts, key=lambda each: -each.messages)
 
 
 def page_of(

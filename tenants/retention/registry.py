@@ -41,7 +41,9 @@ class Remover(Protocol):
     """Deletes one kind of data of one tenant. Each call of `remove` deletes in transactions of `pace.batch` rows, asks
     `pace` before each, and may be killed at any time."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For logs."""
 
     def preview(self, cutoffs: Cutoffs) -> Iterator[Amount]:
         """What `remove` would delete now."""

@@ -40,7 +40,7 @@ def test_what_is_old_goes_with_all_that_belongs_to_it(shop: Shop) -> None:
     assert run_after(6) == 0
     assert Notification.objects.count() == 3
     run_after(8, batch=2)
-    left = [Notification, Delivery, DeliveryEvent, InboxMessage, Route]
+    left: list[Any] = [Notification, Delivery, DeliveryEvent, InboxMessage, Route]
     assert [model.objects.filter(tenant=shop.tenant).count() for model in left] == [0, 0, 0, 0, 0]
 
 
@@ -86,7 +86,10 @@ HOLDERS: dict[str, Callable[[Delivery], Any]] = {
         tenant_id=row.tenant_id, delivery=row, channel="in_app", attempts=1, last_error="no"
     ),
     "route under way": lambda row: Route.objects.create(
-        tenant_id=row.tenant_id, notification_id=row.notification_id, steps=[], due_at=datetime.now(UTC)
+        tenant_id=row.tenant_id,
+        notification=Notification.objects.get(pk=row.notification_id),
+        steps=[],
+        due_at=datetime.now(UTC),
     ),
     "snoozed": lambda row: InboxMessage.objects.filter(pk=row.pk).update(
         state=State.SNOOZED, snoozed_until=datetime.now(UTC) + timedelta(days=30)

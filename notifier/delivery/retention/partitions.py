@@ -30,6 +30,7 @@ from tenants.retention.registry import Amount, Pace
 
 log = structlog.get_logger("notifier.retention")
 
+LEDGER = "notifier_delivery"
 LOCK_TIMEOUT = "100ms"
 #: tries of one run, and seconds between them
 TRIES, PAUSE = 20, 2.0

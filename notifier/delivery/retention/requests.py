@@ -91,9 +91,9 @@ def _delete(ids: Sequence[uuid.UUID], cutoff: datetime) -> int:
     existing, stay = rows.lock(list(request_of), cutoff)
     under_way |= {request_of[delivery_id] for delivery_id in stay}
     over = [request_id for request_id in ids if request_id not in under_way]
-    removed = rows.delete([delivery_id for delivery_id in existing if request_of[delivery_id] not in under_way])
+    removed: int = rows.delete([delivery_id for delivery_id in existing if request_of[delivery_id] not in under_way])
     with connection.cursor() as cursor:
         cursor.execute(_ROUTES, {"ids": over})
         removed += cursor.rowcount
         cursor.execute(_DELETE, {"ids": over})
-    return removed + len(over)
+    return int(removed) + len(over)

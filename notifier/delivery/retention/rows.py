@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -72,7 +72,7 @@ def delete(ids: Sequence[uuid.UUID]) -> int:
     """Delete these locked messages, in the caller's transaction; returns the number of rows of all tables."""
     if not ids:
         return 0
-    values = {"ids": list(ids), "low": min(ids), "high": max(ids), "after": not_before(ids)}
+    values: dict[str, Any] = {"ids": list(ids), "low": min(ids), "high": max(ids), "after": not_before(ids)}
     with connection.cursor() as cursor:
         cursor.execute(_ALLOW)
         rows = 0
