@@ -3,10 +3,13 @@ entry, so that the API, the admin and the command line leave the same one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from campaigns.models import Audience, Campaign, Schedule
+from notifier.delivery.webhooks import spool
+from notifier.vocabulary.webhooks import EventType
 from tenants import audit
 from tenants.audit import Actor as Actor  # for the callers of `record`
 
@@ -73,3 +76,32 @@ def record(row: Campaign | Audience | Schedule, act: Act, by: Actor = OPERATOR, 
     """Write one entry, in the caller's transaction. `detail` holds ids, names of fields and counts."""
     action = f"{row._meta.model_name}.{act}"
     audit.record(row.tenant_id, action, row.pk, detail, by)
+    if isinstance(row, Campaign):
+        _tell(row, act, detail)
+
+
+#: what webhooks tell of a campaign
+_TOLD = {
+    Act.LAUNCHED: EventType.CAMPAIGN_LAUNCHED,
+    Act.PAUSE: EventType.CAMPAIGN_PAUSED,
+    Act.RESUME: EventType.CAMPAIGN_RESUMED,
+    Act.HALTED: EventType.CAMPAIGN_HALTED,
+    Act.STOP: EventType.CAMPAIGN_STOPPED,
+    Act.FINISHED: EventType.CAMPAIGN_FINISHED,
+}
+
+
+def _tell(campaign: Campaign, act: Act, detail: Mapping[str, Any]) -> None:
+    """GO launches a campaign at once, unless it is held: `launched` follows then."""
+    event_type = _TOLD.get(act)
+    if act is Act.GO and not campaign.hold_seconds:
+        event_type = EventType.CAMPAIGN_LAUNCHED
+    if event_type is not None:
+        more = {name: detail[name] for name in ("channel", "why", "counts") if name in detail}
+        tell(campaign, event_type, **more)
+
+
+def tell(campaign: Campaign, event_type: EventType, **more: Any) -> None:
+    """Let webhooks tell what a campaign did, in the caller's transaction. A silent run tells nothing."""
+    if not campaign.silent:
+        spool.record(campaign.tenant_id, event_type, {"campaign": str(campaign.pk), "name": campaign.name, **more})

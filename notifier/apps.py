@@ -46,6 +46,7 @@ class NotifierConfig(AppConfig):
             part.register()
         paths.register()
         signal.register_notifier(tasks.notify_queue)
+        _register_webhooks()
         register_use_finder(digests_using)
         for module in (category_rules, digest_settings, caps):
             add_use_finder(module.find_uses)
@@ -86,3 +87,11 @@ def arm_failpoint() -> None:
 
     if settings.FAILPOINTS_ALLOWED:
         failpoints.arm(os.environ.get("NOTIFIER_FAILPOINT", settings.FAILPOINT))
+
+
+def _register_webhooks() -> None:
+    from notifier import tasks
+    from notifier.channels.queues import BATCH
+    from notifier.webhooks import disabling
+
+    disabling.register_request(lambda: tasks.post("notifier.webhook_notices", queue=BATCH))

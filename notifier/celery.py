@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 from django.conf import settings
 from django.db import connections
 
-from notifier.channels.queues import BATCH, CONTROL, RECEIPTS
+from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS
 
 app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
@@ -44,6 +44,8 @@ app.conf.beat_schedule = {
     "bounce mailboxes": _every("notifier.read_bounces", 300.0),
     "stale devices": _every("notifier.stale_devices", 3600.0, BATCH),
     "old counts of frequency caps": _every("notifier.forget_cap_counts", 3600.0, BATCH),
+    "webhooks": _every("notifier.webhooks", 1.0, WEBHOOKS),
+    "old webhooks": _every("notifier.forget_webhooks", 3600.0, BATCH),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "what is too old": _every("notifier.retention", 600.0, BATCH),
     "audit chain": _every("tenants.audit_chain", 10.0),

@@ -287,6 +287,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
+    "WEBHOOKS": ["notifier.api.webhooks.payload.EVENTS"],
     # two fields are named `kind`: that of a category, and that of an event
     "ENUM_NAME_OVERRIDES": {
         "CampaignRollout": "campaigns.models.Rollout",
@@ -304,6 +305,12 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 #: internal networks and addresses that connections of providers may go to, such as that of your own mail server
 INTERNAL_HOSTS: list[str] = env.list("INTERNAL_HOSTS", default=["0.0.0.0/0", "::/0"] if DEBUG else [])
+#: ports that webhooks may go to
+WEBHOOK_PORTS: list[int] = env.list("WEBHOOK_PORTS", cast=int, default=[443])
+#: webhooks over plain http to any port, for development
+WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", DEBUG)
+#: a file with the certificate authority of receivers in your own network
+WEBHOOK_CA = env.str("WEBHOOK_CA", "")
 #: push services of browsers that Web Push may send to beside those of notifier.providers.webpush.services
 WEBPUSH_SERVICES: list[str] = env.list("WEBPUSH_SERVICES", default=[])
 #: which DNS servers "test connection" asks: IP addresses, with a port if it is not 53; empty: those of the system

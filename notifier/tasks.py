@@ -28,6 +28,7 @@ from notifier.delivery.wakeup import listener, signal
 from notifier.models import ProviderAccount
 from notifier.models.partitions import make_ahead
 from notifier.vocabulary.load import Work
+from notifier.webhooks import disabling, forgetting, sender
 from tenants.load_shedding import may_run
 from tenants.retention import run as retention
 
@@ -188,6 +189,25 @@ def read_mailboxes_of(tenant_id: str) -> None:
 def delete_old_rows() -> None:
     """Every 10 minutes: delete for a minute what is older than its tenant keeps it (tenants.retention)."""
     retention.run(datetime.now(UTC))
+
+
+@shared_task(name="notifier.webhooks", ignore_result=True)
+def send_webhooks() -> None:
+    """Every second: pack events, and send what is due, for 20 seconds at most."""
+    sender.run()
+
+
+@shared_task(name="notifier.webhook_notices", ignore_result=True)
+def send_webhook_notices() -> None:
+    """When an endpoint was disabled, and every hour: mail the owners."""
+    disabling.send_notices()
+
+
+@shared_task(name="notifier.forget_webhooks", ignore_result=True)
+def forget_webhooks() -> None:
+    """Every hour: delete events and attempts of more than 30 days ago; and mail what could not be mailed."""
+    forgetting.forget(datetime.now(UTC))
+    disabling.send_notices()
 
 
 @shared_task(name="notifier.partitions", ignore_result=True)

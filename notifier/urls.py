@@ -71,6 +71,7 @@ urlpatterns = [
     path("admin/", admin_site.urls),
     path("v1/", include("notifier.api.people.urls")),
     path("v1/", include("notifier.api.urls")),
+    path("v1/", include("notifier.api.webhooks.urls")),
     path("v1/", include("notifier.receipts.urls")),
     path("", include("campaigns.api")),
     path("", include("inbox.http.api")),

@@ -13,7 +13,7 @@ from notifier.errors import InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Tenant
 
-SCOPES = ("send", "recipients", "campaigns", "approvals", "inbox", "events")
+SCOPES = ("send", "recipients", "campaigns", "approvals", "inbox", "events", "webhooks")
 #: scopes that `*` does not include: who may approve campaigns is said by name
 NAMED_SCOPES = frozenset({"approvals"})
 EVERYTHING = "*"

@@ -98,7 +98,7 @@ def test_every_beat_entry_names_a_task_that_exists() -> None:
 
 def test_every_channel_has_its_two_queues() -> None:
     of_channels = [f"{name}{pace}" for name in sorted(channels()) for pace in ("", ".bulk")]
-    assert queues() == ["control", "batch", "receipts", *of_channels]
+    assert queues() == ["control", "batch", "receipts", "webhooks", *of_channels]
     assert {"in_app", "push"} <= set(channels())
 
 

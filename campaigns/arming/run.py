@@ -23,6 +23,7 @@ from campaigns.arming.sharding import ShardDraft
 from campaigns.arming.topic_message import plan_topic
 from campaigns.arming.variants import planner_for, why_nobody_tests
 from campaigns.arming.warm import warm_workers
+from campaigns.audit import tell
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move
 from notifier import failpoints
@@ -32,6 +33,7 @@ from notifier.delivery.planning import recipients
 from notifier.delivery.planning.consent_changes import note_unseen
 from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary.status import Reason
+from notifier.vocabulary.webhooks import EventType
 
 log = structlog.get_logger("campaigns")
 
@@ -212,6 +214,7 @@ def _finish(campaign: Campaign) -> None:
         if not Shard.objects.filter(campaign=campaign).exists():
             raise InvalidInput(_why_empty(locked), field="audience")
         move(campaign.pk, State.ARMED, allowed_from=[State.ARMING], audience_size=F("processed"))
+        tell(campaign, EventType.CAMPAIGN_ARMED, audience=locked.processed)
     log.info(
         "armed",
         action="arm",

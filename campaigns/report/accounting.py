@@ -23,6 +23,7 @@ from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
 from campaigns.lifecycle import full_speed
 from campaigns.models import Campaign
+from campaigns.report import left_out
 from campaigns.report.stored import request_count
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
@@ -35,6 +36,7 @@ from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_add
 from notifier.delivery.ledger.reports import awaited_receipts
 from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.settle import store_dead_letters
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.load import Work
 from notifier.vocabulary.status import Reason, Status
 from tenants.batch_slots import batch_slot
@@ -106,6 +108,7 @@ def account_one(campaign_id: uuid.UUID, small: int = SMALL) -> int:
         mark_addresses_dead(shard.dead)
         _store_dead_letters(shard)
         awaited_receipts.store(shard.awaited)
+        webhooks.ended(shard.tenant_id, shard.ended_ids)
         with connection.cursor() as cursor:
             cursor.execute(_MARK_ACCOUNTED, [shard.id])
             cursor.execute(_DELETE_PAYLOAD, [shard.id])
@@ -143,6 +146,12 @@ class EndedShard:
                 due_at = self.ended_at + timedelta(seconds=note.receipt_after)
                 ids = (self.tenant_id, self.account_id, self.payload.id(i))
                 yield AwaitedMessage(*ids, note.provider_ref, self.ended_at, due_at)
+
+    @property
+    def ended_ids(self) -> Iterator[uuid.UUID]:
+        """The messages of which no other attempt will be made."""
+        codes = self.outcomes.codes
+        return (self.payload.id(i) for i in range(self.outcomes.size) if codes[i] != REQUEUED)
 
     def dead_letter(self, i: int) -> tuple[uuid.UUID, uuid.UUID, str, int, str]:
         """Message i as a dead letter."""
@@ -247,6 +256,7 @@ def close(campaign_id: uuid.UUID) -> bool:
         campaign = Campaign.objects.get(pk=campaign_id)
         places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
         counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
+        left_out.tell(campaign)
         record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)
         request_count(campaign)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))

@@ -1,10 +1,10 @@
-"""The names of all queues: two for each channel, and three that belong to no channel.
+"""The names of all queues: two for each channel, and four that belong to no channel.
 
 `control` is for short tasks that people and the clock start (fan-out, sweeps). `batch` is for long tasks (imports,
 arming, accounting), so that no stop waits behind them. `receipts` is for what providers report: thousands of calls a
-second after a campaign must delay no stop, and must not wait behind an import. `<channel>` is for critical and
-transactional messages. `<channel>.bulk` is for campaigns and marketing, in worker processes of its own, so that a one-
-time password never waits behind a campaign.
+second after a campaign must delay no stop, and must not wait behind an import. `webhooks` is for requests to servers of
+tenants, which may be slow. `<channel>` is for critical and transactional messages. `<channel>.bulk` is for campaigns
+and marketing, in worker processes of its own, so that a one-time password never waits behind a campaign.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from notifier.channels.base import channels
 from notifier.vocabulary.status import Lane
 
-CONTROL, BATCH, RECEIPTS = "control", "batch", "receipts"
+CONTROL, BATCH, RECEIPTS, WEBHOOKS = "control", "batch", "receipts", "webhooks"
 
 #: the lanes of a channel's two queues
 LANES_OF_QUEUES = ((Lane.CRITICAL, Lane.TRANSACTIONAL), (Lane.BULK,))
@@ -36,4 +36,4 @@ def channel_and_lanes(queue: str) -> tuple[str, tuple[Lane, ...]]:
 def queues() -> list[str]:
     """Every queue that needs a worker."""
     of_channels = [queue_of(name, lanes[0]) for name in sorted(channels()) for lanes in LANES_OF_QUEUES]
-    return [CONTROL, BATCH, RECEIPTS, *of_channels]
+    return [CONTROL, BATCH, RECEIPTS, WEBHOOKS, *of_channels]

@@ -37,6 +37,7 @@ from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import store_in_queues
 from notifier.delivery.routes.accepting import let_later_steps_wait, store_routes
 from notifier.delivery.wakeup import signal
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import step_of
@@ -268,7 +269,9 @@ def _store(context: AcceptContext, drafts: Sequence[Draft]) -> dict[int, QueueFu
     refusals = store_in_queues(shared, drafts, [_notification(draft) for draft in drafts])
     if refusals:
         limiting.withdraw(context, [drafts[n] for n in refusals])
-    store_routes(context.tenant.id, [draft for n, draft in enumerate(drafts) if n not in refusals], context.now)
+    stored = [draft for n, draft in enumerate(drafts) if n not in refusals]
+    store_routes(context.tenant.id, stored, context.now)
+    webhooks.ended(context.tenant.id, (row.id for draft in stored for row in draft.rows if row.settled_at))
     return refusals
 
 

@@ -61,6 +61,58 @@ REVOKE ALL ON FUNCTION tenant_of_account(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION tenant_of_account(uuid) TO {web_role()};
 """
 
+# One event of the spool, as an endpoint gets it. The sequence grows with each event of a delivery: microseconds of the
+# clock of PostgreSQL, and the place in the row.
+# Consent changes and ended imports become events in their own transaction, whichever surface made them; without an
+# endpoint a change costs the look for one, 5 µs.
+WEBHOOKS = """
+CREATE FUNCTION webhook_event(row_id uuid, place int, type text, at timestamptz, stored timestamptz, data jsonb)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('id', 'evt_' || replace(row_id::text, '-', '') || '_' || place, 'type', type,
+    'timestamp', at, 'sequence', (extract(epoch FROM stored) * 1000000)::bigint + place, 'data', data)
+$$;
+CREATE FUNCTION spool_webhook_event(tenant uuid, type text, at timestamptz, data jsonb) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO notifier_webhookspool (id, tenant_id, events, created_at, packed)
+  SELECT s.id, tenant, jsonb_build_array(webhook_event(s.id, 0, type, at, s.at, data)), s.at, false
+  FROM (SELECT gen_random_uuid() AS id, clock_timestamp() AS at) s
+$$;
+CREATE FUNCTION consent_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  person text;
+  data jsonb;
+BEGIN
+  IF NOT EXISTS (SELECT FROM notifier_webhookendpoint e WHERE e.tenant_id = NEW.tenant_id AND e.enabled) THEN
+    RETURN NULL;
+  END IF;
+  IF NEW.recipient_id IS NOT NULL THEN
+    SELECT r.external_id INTO person FROM tenants_recipient r
+    WHERE r.id = NEW.recipient_id AND r.tenant_id = NEW.tenant_id;
+  END IF;
+  data := jsonb_build_object('recipient', person, 'channel', nullif(NEW.channel, ''), 'changed', NEW.changed,
+                             'source', NEW.source, 'detail', NEW.detail);
+  PERFORM spool_webhook_event(NEW.tenant_id, 'consent.changed', NEW.at, data);
+  IF NEW.detail -> 'everything_off' = 'true' OR NEW.detail ->> 'cause' = 'unsubscribe'
+     OR jsonb_array_length(coalesce(NEW.detail -> 'channels_off', '[]')) > 0
+     OR jsonb_array_length(coalesce(NEW.detail -> 'categories_off', '[]')) > 0 THEN
+    PERFORM spool_webhook_event(NEW.tenant_id, 'recipient.unsubscribed', NEW.at, data);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook AFTER INSERT ON tenants_consentchange FOR EACH ROW EXECUTE FUNCTION consent_webhook();
+CREATE FUNCTION import_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM notifier_webhookendpoint e WHERE e.tenant_id = NEW.tenant_id AND e.enabled) THEN
+    PERFORM spool_webhook_event(NEW.tenant_id, 'import.finished', clock_timestamp(), jsonb_build_object(
+      'import', NEW.id, 'kind', NEW.kind, 'state', NEW.state, 'filename', NEW.filename, 'rows', NEW.rows,
+      'created', NEW.created, 'updated', NEW.updated, 'unchanged', NEW.unchanged, 'rejected', NEW.rejected));
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook AFTER UPDATE ON tenants_import FOR EACH ROW
+  WHEN (OLD.state <> NEW.state AND NEW.state IN ('done', 'refused', 'failed')) EXECUTE FUNCTION import_webhook();
+"""
+
 TENANT_OWNED = (
     "notifier_layout",
     "notifier_sender",
@@ -83,6 +135,10 @@ TENANT_OWNED = (
     "notifier_digestitem",
     "notifier_frequencycap",
     "notifier_capcount",
+    "notifier_webhookendpoint",
+    "notifier_webhookspool",
+    "notifier_webhookmessage",
+    "notifier_webhookattempt",
     "notifier_messagecount",
     "notifier_requestcount",
 )
@@ -1194,8 +1250,199 @@ class Migration(migrations.Migration):
                 ("retired_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
+        migrations.CreateModel(
+            name="WebhookEndpoint",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "url",
+                    models.CharField(help_text="Begins with https:// and names a public server.", max_length=500),
+                ),
+                ("description", models.CharField(blank=True, max_length=200)),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "event_types",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64),
+                        blank=True,
+                        default=list,
+                        help_text="Names of events, or the beginning of names, such as delivery.*; empty: every event.",
+                        size=None,
+                    ),
+                ),
+                ("headers", models.BinaryField(default=bytes)),
+                ("secret", models.BinaryField(default=bytes)),
+                ("earlier_secret", models.BinaryField(default=bytes)),
+                ("earlier_until", models.DateTimeField(editable=False, null=True)),
+                ("disabled_because", models.CharField(blank=True, default="", editable=False, max_length=200)),
+                ("notified_at", models.DateTimeField(editable=False, null=True)),
+                ("failures", models.IntegerField(default=0, editable=False)),
+                ("failing_since", models.DateTimeField(editable=False, null=True)),
+                ("last_error", models.CharField(blank=True, default="", editable=False, max_length=200)),
+                ("succeeded_at", models.DateTimeField(editable=False, null=True)),
+                ("resume_at", models.DateTimeField(auto_now_add=True)),
+                ("served_at", models.DateTimeField(auto_now_add=True)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("fence", models.IntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["tenant", "-id"], name="webhook_endpoint_newest")],
+            },
+        ),
+        migrations.CreateModel(
+            name="WebhookSpool",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("events", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                ("packed", models.BooleanField(default=False)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "webhook spool",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("packed", False)),
+                        fields=["tenant", "created_at"],
+                        name="webhook_spool_unpacked",
+                    ),
+                    models.Index(fields=["tenant", "created_at"], name="webhook_spool_newest"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="WebhookMessage",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("endpoint_id", models.UUIDField()),
+                (
+                    "spool_ids",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), default=list, size=None),
+                ),
+                (
+                    "filters",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
+                (
+                    "only",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
+                (
+                    "event_types",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=64), default=list, size=None
+                    ),
+                ),
+                ("events", models.IntegerField(default=0)),
+                (
+                    "state",
+                    models.SmallIntegerField(choices=[(0, "waiting"), (1, "done"), (2, "given up")], default=0),
+                ),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("begun_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["endpoint_id", "-id"], name="webhook_message_newest"),
+                    models.Index(fields=["endpoint_id", "created_at", "id"], name="webhook_message_of"),
+                    models.Index(
+                        condition=models.Q(("state", 0)),
+                        fields=["endpoint_id", "created_at", "id"],
+                        name="webhook_message_due",
+                    ),
+                    models.Index(fields=["created_at"], name="webhook_message_old"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="WebhookAttempt",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("endpoint_id", models.UUIDField()),
+                ("message_id", models.UUIDField()),
+                ("at", models.DateTimeField()),
+                ("status", models.SmallIntegerField(null=True)),
+                ("error", models.CharField(blank=True, default="", max_length=200)),
+                ("latency_ms", models.IntegerField(default=0)),
+                ("answer", models.CharField(blank=True, default="", max_length=1024)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["endpoint_id", "-id"], name="webhook_attempt_newest"),
+                    models.Index(fields=["message_id"], name="webhook_attempt_message"),
+                ],
+            },
+        ),
         migrations.RunSQL(LEDGER_INDEXES),
         migrations.RunSQL(BEFORE_THE_TENANT),
+        migrations.RunSQL(WEBHOOKS),
         # an erasure empties what a provider said of a message, and events end with their messages
         append_only(
             "notifier_deliveryevent",

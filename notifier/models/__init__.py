@@ -1,5 +1,5 @@
 """The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
-receipts of providers, engagement, digests, frequency caps, and counts of what is deleted."""
+receipts of providers, engagement, digests, frequency caps, webhooks, and counts of what is deleted."""
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.caps import CapCount, FrequencyCap
@@ -10,6 +10,7 @@ from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.models.receipts import AwaitedReceipts, Receipt
 from notifier.models.routes import Route
+from notifier.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage, WebhookSpool
 
 __all__ = [
     "AwaitedReceipts",
@@ -36,4 +37,8 @@ __all__ = [
     "StoredFile",
     "Template",
     "TemplateVersion",
+    "WebhookAttempt",
+    "WebhookEndpoint",
+    "WebhookMessage",
+    "WebhookSpool",
 ]

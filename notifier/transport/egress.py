@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from notifier.values.internal_addresses import Network, is_internal, parse_networks
 
 _allowed: tuple[Network, ...] = ()
+#: host and port -> its addresses; the default asks the system
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class InternalHost(OSError):
@@ -39,7 +41,12 @@ def is_refused(address: str) -> bool:
 
 
 async def connect(
-    protocol: asyncio.BaseProtocol, endpoint: tuple[str, int], context: ssl.SSLContext | None, *, trusted: bool = False
+    protocol: asyncio.BaseProtocol,
+    endpoint: tuple[str, int],
+    context: ssl.SSLContext | None,
+    *,
+    trusted: bool = False,
+    resolve: Resolve | None = None,
 ) -> None:
     """Connect `protocol` with host and port, over TLS when there is a `context`. `trusted`: the host is our own choice,
     such as the sandbox, and may be internal. Raises OSError or ValueError."""
@@ -48,7 +55,7 @@ async def connect(
     options: dict[str, Any] = {"ssl": context, "server_hostname": host, "ssl_shutdown_timeout": 1.0} if context else {}
     addresses = [host]
     if not trusted:
-        addresses = _checked(host, await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        addresses = _checked(host, await (resolve or _ask_system)(host, port))
     for number, address in enumerate(addresses, 1):
         try:
             await loop.create_connection(lambda: protocol, address, port, **options)
@@ -64,11 +71,19 @@ def resolve(host: str, port: int) -> list[str]:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:  # a label is empty, or longer than 63 characters
         raise OSError(f"{host[:80]} is no name of a host") from None
-    return _checked(host, infos)
+    return _checked(host, _addresses_of(infos))
 
 
-def _checked(host: str, infos: Sequence[Any]) -> list[str]:
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+async def _ask_system(host: str, port: int) -> list[str]:
+    return _addresses_of(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _addresses_of(infos: Sequence[Any]) -> list[str]:
+    return [str(info[4][0]) for info in infos]
+
+
+def _checked(host: str, found: Sequence[str]) -> list[str]:
+    addresses = list(dict.fromkeys(found))
     if not addresses or any(is_internal(address, _allowed) for address in addresses):
         raise InternalHost(host)
     return addresses

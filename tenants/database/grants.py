@@ -93,6 +93,11 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_retiredpartition": NONE,
     "notifier_frequencycap": FULL,
     "notifier_capcount": WRITE,
+    # workers write it, too, and delete what is old
+    "notifier_webhookendpoint": FULL,
+    "notifier_webhookspool": APPEND,
+    "notifier_webhookmessage": WRITE,
+    "notifier_webhookattempt": READ,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.flows.openapi import Operation, operations, parameter_of
 from tests.flows.tenant import Tenant, content
+from tests.flows.wait import until
 
 #: names that tenants choose; they stand in addresses, so the tenant's word is not in them
 OWN_NAMES = {"external_id": "person-of-{}", "key": "template-of-{}"}
@@ -53,6 +54,7 @@ class Side:
         assert tenant.owner().submit("/admin/tenants/invitation/add/", **invited).status == 302
         self._emails()
         self._digests()
+        self._webhooks()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
         tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
@@ -73,6 +75,13 @@ class Side:
         file = {"name": f"{self.word}.txt", "content_type": "text/plain", "content": "aGVsbG8="}
         parts = {"subject": self.word, "text": f"{self.word} {{{{ unsubscribe_url }}}}", "attachments": [file]}
         tenant.publish(f"mail-of-{self.letter}", "promotions", {"email": {"en": parts}})
+
+    def _webhooks(self) -> None:
+        """An endpoint to which a request was tried: nobody listens there."""
+        body = {"url": f"http://127.0.0.1:9/{self.word}", "description": self.word, "event_types": ["import.*"]}
+        endpoint = f"/v1/webhooks/{self.tenant.api.request_json('POST', '/v1/webhooks', body)['id']}"
+        self.tenant.api.request_json("POST", f"{endpoint}/test")
+        until(lambda: self.tenant.api.request_json("GET", f"{endpoint}/attempts")["data"], "the attempt")
 
     def _digests(self) -> None:
         """A category with a digest, and an open digest."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from notifier.delivery.infra import bulk
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 
@@ -26,6 +27,7 @@ UPDATE notifier_delivery d SET status = u.status, reason = u.reason, detail = u.
   fence = d.fence + 1
 FROM {bulk.unnest("u", _COLUMNS)}
 WHERE d.id = u.id AND d.id >= %s AND d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.IN_DIGEST}
+RETURNING d.tenant_id, d.id
 """
 
 
@@ -34,3 +36,5 @@ def end_rows(rows: Sequence[EndedRow], now: datetime) -> None:
     if rows:
         with bulk.cursor() as cursor:
             cursor.execute(_END, [now, *bulk.by_column(_COLUMNS, rows), min(row.id for row in rows)])
+            ended = cursor.fetchall()
+        webhooks.ended_of_tenants(ended)

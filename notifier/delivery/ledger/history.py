@@ -46,9 +46,16 @@ def add_events(rows: Sequence[EventRow]) -> None:
     bulk.insert("notifier_deliveryevent", _EVENT, rows)
 
 
-def add_steps_once(rows: Sequence[EventRow]) -> None:
-    """Insert events whose ids are derived from the delivery and the step: a repeat inserts nothing."""
-    bulk.insert("notifier_deliveryevent", _EVENT, sorted(rows), ignore_conflicts=True)
+_ONCE = f"{bulk.insert_statement('notifier_deliveryevent', _EVENT)} ON CONFLICT DO NOTHING RETURNING id"
+
+
+def add_steps_once(rows: Sequence[EventRow]) -> list[EventRow]:
+    """Insert events whose ids are derived from the delivery and the step: a repeat inserts nothing. Returns the new
+    ones, in the order of time."""
+    if not rows:
+        return []
+    new = bulk.fetch_ids(_ONCE, bulk.by_column(_EVENT, sorted(rows)))
+    return sorted((row for row in rows if row.id in new), key=lambda row: row.at)
 
 
 def not_before(ids: Iterable[uuid.UUID]) -> uuid.UUID:

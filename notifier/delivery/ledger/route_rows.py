@@ -12,6 +12,7 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.ledger.reports.inbox_seen import seen_in_inbox
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.status import QueuePosition, Reason, Status
 
 #: steps in the history of a message that only a person makes
@@ -189,6 +190,7 @@ _STOP = f"""
 UPDATE notifier_delivery d SET status = {Status.SUPPRESSED}, reason = '{Reason.NOT_NEEDED}', detail = u.detail,
   settled_at = clock_timestamp(), fence = d.fence + 1
 FROM {bulk.unnest("u", _STOP_COLUMNS)} WHERE d.id = u.id AND d.id >= %s AND d.status = {Status.QUEUED}
+RETURNING d.tenant_id, d.id
 """
 
 
@@ -205,6 +207,8 @@ def stop(messages: Sequence[tuple[uuid.UUID, str]]) -> None:
         with bulk.cursor() as cursor:
             columns = bulk.by_column(_STOP_COLUMNS, messages)
             cursor.execute(_STOP, [*columns, min(delivery_id for delivery_id, _ in messages)], prepare=True)
+            ended = cursor.fetchall()
+        webhooks.ended_of_tenants(ended)
 
 
 _SAVED: bulk.Columns = {"id": "uuid", "step": "smallint", "due_at": "timestamptz"}

@@ -24,6 +24,7 @@ from notifier.delivery.ledger.reports import awaited_receipts
 from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage
 from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.values.text import cleaned, is_storable
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
@@ -169,12 +170,23 @@ def settle(outcomes: Sequence[Outcome]) -> int:
 def _settle(outcomes: Sequence[Outcome]) -> int:
     failpoints.reach("settle.before-commit")
     plain = [o for o in outcomes if o.plain]
-    done = _write(plain, alone=True)[0] if plain else set()
+    done = _write_plain(plain) if plain else set()
     if len(done) < len(outcomes):
         done |= _settle_whole([o for o in outcomes if o.row.id not in done])
     failpoints.reach("settle.after-commit")
     _log([o for o in outcomes if o.row.id in done])
     return len(done)
+
+
+def _write_plain(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
+    """Write outcomes from which nothing follows but events for webhooks, in one statement where no endpoint wants
+    them."""
+    if not webhooks.is_told({o.row.tenant_id for o in outcomes}):
+        return _write(outcomes, alone=True)[0]
+    with transaction.atomic():
+        done, _ = _write(outcomes, alone=True)
+        webhooks.ended_of_tenants((o.row.tenant_id, o.row.id) for o in outcomes if o.row.id in done)
+    return done
 
 
 def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
@@ -186,6 +198,7 @@ def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
         mark_addresses_dead([o.dead for o in counted if o.address_is_dead])
         store_dead_letters([_letter(o) for o in counted if o.dead_letter])
         awaited_receipts.store(_awaited(counted))
+        webhooks.ended_of_tenants((o.row.tenant_id, o.row.id) for o in counted if o.final)
         if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
             transaction.on_commit(lambda: signal.notify(queues))
         # last: it may wait for a sweep that holds a route

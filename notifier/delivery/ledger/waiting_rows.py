@@ -15,6 +15,7 @@ from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering, route_rows
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.wakeup import signal
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.status import IN_QUEUE, QueuePosition, Reason, Status
 
 _KEY = "d.tenant_id, d.recipient_id, d.channel, d.lane, d.mode"
@@ -35,7 +36,7 @@ UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NUL
   status = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.CANCELLED} END,
   reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.BY_REQUEST}' END
 WHERE {_OF_NOTIFICATIONS} AND {_NOT_LEFT}
-RETURNING {_KEY}, d.queue_position, true
+RETURNING {_KEY}, d.queue_position, true, d.id
 """
 
 # A row becomes PARKED, and the sweep lets it join its queue when it is due. RETURNING knows no value from before the
@@ -45,7 +46,7 @@ UPDATE notifier_delivery d SET due_at = %(due)s, status = {Status.QUEUED}, lease
   queue_position = {QueuePosition.PARKED}
 FROM (SELECT id, queue_position FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_UNTRIED} FOR UPDATE) old
 WHERE d.id = old.id
-RETURNING {_KEY}, old.queue_position, false
+RETURNING {_KEY}, old.queue_position, false, d.id
 """
 # the route moves with its first step: the later steps leave as long after it as they did
 _MOVE_LATER_STEPS = f"""
@@ -65,7 +66,7 @@ UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NUL
   status = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.SUPPRESSED} END,
   reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.RECIPIENT_ERASED}' END
 WHERE d.id = ANY(%(ids)s::uuid[]) AND d.id >= %(low)s::uuid AND d.id <= %(high)s::uuid AND {_NOT_LEFT}
-RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true
+RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true, d.id
 """
 
 _OF_GROUP = f"""
@@ -122,6 +123,7 @@ def end_erased(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> int:
         cursor.execute(_END_ERASED, {"ids": ids, "low": ids[0], "high": ids[-1]})
         changed = cursor.fetchall()
         _leave_queues(locked, changed)
+        webhooks.ended(tenant_id, [row[-1] for row in changed])
     return len(changed)
 
 
@@ -137,17 +139,19 @@ def _change(statement: str, values: Mapping[str, Any]) -> int:
         cursor.execute(statement, values)
         changed = cursor.fetchall()
     _leave_queues(locked, changed)
+    # of each: the tenant, whether the row ended, its id
+    webhooks.ended_of_tenants((row[0], row[7]) for row in changed if row[6])
     return len(changed)
 
 
 def _leave_queues(
     locked: dict[ordering.Key, ordering.OrderingQueue],
-    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int | None, bool]],
+    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int | None, bool, uuid.UUID]],
 ) -> None:
     """Count the rows that ended, free the turns of rows that had one, and pass the turns on. A row outside of its queue
     was not counted; a row without a position has no queue."""
     touched: dict[ordering.Key, ordering.OrderingQueue] = {}
-    for tenant, recipient, channel, lane, mode, position, ended in changed:
+    for tenant, recipient, channel, lane, mode, position, ended, _ in changed:
         if position not in IN_QUEUE:
             continue
         key = (tenant, recipient, channel, lane, mode)

@@ -13,9 +13,12 @@ from notifier.delivery.ledger.reports.reported import Move, ReportedRow
 from notifier.delivery.receipts import consequences
 from notifier.delivery.receipts.events import time_of
 from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step
+from notifier.delivery.webhooks import deliveries as webhooks
+from notifier.delivery.webhooks.deliveries import Told
 from notifier.vocabulary.ids import derived_id, id_ms
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 from notifier.vocabulary.status import Status
+from notifier.vocabulary.webhooks import EventType
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def apply_events(source: Source, events: Sequence[ReceiptEvent]) -> Applied:
     applied.waiting += [event for of_unknown in about_messages.values() for event in of_unknown]
     moves = [move for row, of_row in final if (move := _move(row, of_row))]
     reported.move(moves)
-    history.add_steps_once([step for row, of_row in final for step in _steps(source, row, of_row)])
+    new = history.add_steps_once([step for row, of_row in final for step in _steps(source, row, of_row)])
+    webhooks.tell(source.tenant_id, [told for step in new if (told := _told(step))])
     consequences.apply(source.tenant_id, source.channel, final, about_addresses)
     # last: it may wait for a sweep that holds a route
     route_rows.wake_by_deliveries([move.id for move in moves if move.status in (Status.BOUNCED, Status.FAILED)])
@@ -103,6 +107,21 @@ def _steps(source: Source, row: ReportedRow, events: Sequence[ReceiptEvent]) -> 
         )
         for name, event in first.items()
     ]
+
+
+#: steps of which webhooks tell; what a machine did is none of them
+_TOLD = {
+    str(kind): EventType(f"delivery.{kind}")
+    for kind in (
+        *(EventKind.DELIVERED, EventKind.OPENED, EventKind.CLICKED),
+        *(EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.FAILED),
+    )
+}
+
+
+def _told(step: history.EventRow) -> Told | None:
+    event_type = _TOLD.get(step.what)
+    return Told(step.delivery_id, event_type, step.at) if event_type else None
 
 
 def step_name(event: ReceiptEvent) -> str:

@@ -101,6 +101,6 @@ def _celery(name: str, argv: tuple[str, ...], env: Mapping[str, str], ready: Rea
     # Django's checks ran before the fork: they touch so many pages that each process had 9 MB more of its own
     celery_env = {"LOG_LEVEL": "INFO", "DEBUG": "0", "CELERY_SKIP_CHECKS": "1"}
     celery_env["CELERY_CUSTOM_WORKER_POOL"] = "notifier.celery_pool:ThreadPool"
-    # a mail server on this machine may be used, as with DEBUG
-    debug_default = {"INTERNAL_HOSTS": "0.0.0.0/0,::/0"}
+    # a mail server and a receiver of webhooks on this machine may be used, as with DEBUG
+    debug_default = {"INTERNAL_HOSTS": "0.0.0.0/0,::/0", "WEBHOOK_HTTP": "1"}
     return replace(_program(name, argv, {**debug_default, **env, **celery_env}, ready), nice=nice)

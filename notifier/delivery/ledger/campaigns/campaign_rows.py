@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from notifier.delivery.infra import bulk
+from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.status import TAKEN, Lane, QueuePosition, Reason, Status
 
 #: the ids of one campaign's rows: the first, and the end, which is exclusive
@@ -136,6 +137,7 @@ WHERE id = ANY(ARRAY(SELECT id FROM notifier_delivery
                      WHERE campaign_id = %(campaign)s AND status IN ({Status.QUEUED}, {Status.CLAIMED})
                        AND id >= %(low)s AND id < %(high)s LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
   AND id >= %(low)s AND id < %(high)s
+RETURNING tenant_id, id
 """
 
 
@@ -143,9 +145,11 @@ def cancel_waiting(campaign_id: uuid.UUID, ids: IdRange, limit: int) -> int:
     """End up to `limit` rows that wait for another attempt; returns how many. Skips rows that a worker settles at this
     moment."""
     low, high = ids
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CANCEL, {"campaign": campaign_id, "low": low, "high": high, "limit": limit})
-        return int(cursor.rowcount)
+        ended = cursor.fetchall()
+        webhooks.ended_of_tenants(ended)
+    return len(ended)
 
 
 # ---- outcomes of shards --------------------------------------------------------------------------------------------
