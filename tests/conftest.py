@@ -12,7 +12,7 @@ import pytest
 from tests import settings
 from tests.distribution import FileScheduling
 
-pytest_plugins = ["tests.fixtures", "tests.browser", "tests.sandbox.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.second_runs", "tests.browser", "tests.sandbox.fixtures"]
 
 # other load on the machine makes an example slow, but not wrong
 hypothesis.settings.register_profile("loaded", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
