@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category, retention
+        from campaigns import category, facts, retention
         from campaigns.admin import find, home_sent, template_uses
         from campaigns.admin.home import register_cards
         from campaigns.arming import corrections, email_page
@@ -29,6 +29,7 @@ class CampaignsConfig(AppConfig):
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
         from notifier.delivery.digests.items import register_campaign_lookup
         from notifier.delivery.retention import partitions
+        from notifier.metrics.scraping import readers
         from tenants.categories import add_use_finder
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
@@ -60,3 +61,4 @@ class CampaignsConfig(AppConfig):
         register_preparation(retention.count_finally, first=True)
         partitions.register_hold(partitions.LEDGER, retention.HOLD)
         register_remover(retention.CampaignMessages())
+        readers.register(facts.read_campaigns)

@@ -24,6 +24,7 @@ from notifier.api.direct.application import BULK_THREADS, DirectNotifications  #
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.load_meter import LoadMeter  # noqa: E402
+from notifier.web.metrics import Metered  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 #: of the process's database connections (at least 8, notifier.E011), those of the threads that store notifications. Two
@@ -47,7 +48,7 @@ application = ProtocolTypeRouter(
         ),
     }
 )
-application = LoadMeter(application)
+application = Metered(LoadMeter(application))
 
 # modules and registries live as long as the process: a full collection need not walk their 190,000 objects, for some
 # 100 ms in which no request is answered

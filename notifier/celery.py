@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connections
 
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS
+from notifier.metrics.recording import tasks as task_metrics
 
 app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
@@ -46,6 +47,7 @@ app.conf.beat_schedule = {
     "old counts of frequency caps": _every("notifier.forget_cap_counts", 3600.0, BATCH),
     "webhooks": _every("notifier.webhooks", 1.0, WEBHOOKS),
     "old webhooks": _every("notifier.forget_webhooks", 3600.0, BATCH),
+    "channels of status pages": _every("notifier.record_status", 60.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "what is too old": _every("notifier.retention", 600.0, BATCH),
     "audit chain": _every("tenants.audit_chain", 10.0),
@@ -59,6 +61,7 @@ app.conf.beat_schedule = {
     "imports waiting": _every("tenants.imports", 10.0, BATCH),
 }
 app.conf.beat_max_loop_interval = 1.0
+task_metrics.connect()
 
 
 @task_prerun.connect

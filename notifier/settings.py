@@ -328,6 +328,10 @@ LOAD_SHEDDING_ACCEPT_SECONDS = env.float("LOAD_SHEDDING_ACCEPT_SECONDS", 1.0)
 #: tests: `<name>[:<nth time>]` of notifier.failpoints, where the process dies; in debug mode, or where it is allowed
 FAILPOINT = env.str("NOTIFIER_FAILPOINT", "")
 FAILPOINTS_ALLOWED = env.bool("FAILPOINTS_ALLOWED", DEBUG)
+#: what Prometheus scrapes: docs/metrics.md. The folder in which the processes of this machine keep what they measure
+METRICS_DIR = env.str("METRICS_DIR", "")
+#: whoever knows it may scrape; empty: this machine, and the addresses of INTERNAL_HOSTS
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200

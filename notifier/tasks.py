@@ -16,6 +16,7 @@ from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes
 from notifier.delivery.accounts.connection_test import mark_requested, run_test
 from notifier.delivery.bounces import read_mailboxes, tenants_with_mailbox
 from notifier.delivery.caps.places import forget_old
+from notifier.delivery.channel_status.history import record_look
 from notifier.delivery.engagement import apply as engagement
 from notifier.delivery.infra import redis
 from notifier.delivery.ledger.people.stale_devices import mark_stale_devices
@@ -163,6 +164,12 @@ def stale_devices() -> None:
 def forget_cap_counts() -> None:
     """Every hour: delete the counts of frequency caps whose windows are over."""
     forget_old(datetime.now(UTC))
+
+
+@shared_task(name="notifier.record_status", ignore_result=True)
+def record_status() -> None:
+    """Every minute: keep how the channels are, for status pages."""
+    record_look(datetime.now(UTC))
 
 
 @shared_task(name="notifier.engagement", ignore_result=True)

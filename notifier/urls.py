@@ -23,6 +23,8 @@ from notifier.web.database_away import unavailable_page
 from notifier.web.images import image
 from notifier.web.opt_in import ConfirmOptIn
 from notifier.web.preferences import PreferencesPage
+from notifier.web.status import status_page
+from notifier.web.status.page import PATH as STATUS
 from notifier.web.unsubscribe import Unsubscribe
 from notifier.web.view_in_browser import view_in_browser
 from tenants.admin.site import admin_site
@@ -60,6 +62,7 @@ urlpatterns = [
     path("readyz", health.ready),
     path(f"{unsubscribe_link.PATH}<str:token>", Unsubscribe.as_view()),
     path(f"{preferences_link.PATH}<str:token>", PreferencesPage.as_view()),
+    path(f"{STATUS}<slug:slug>", status_page),
     path(f"{browser_link.PATH}<str:token>", view_in_browser),
     path(f"{IMAGES}<str:tenant>/<str:name>", image),
     path(f"{opt_in_link.PATH}<str:token>", ConfirmOptIn.as_view()),

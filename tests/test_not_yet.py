@@ -49,7 +49,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     ),
     "Pictures by SMS or chat": lambda: in_sources(r"\bMediaUrl\b"),
     "Clicks of a campaign by link": lambda: "url" in fields("notifier.EngagementCount"),
-    "Prometheus metrics": lambda: is_address("/metrics") or has_dependency("prometheus"),
     "A rate limit for API calls": lambda: "DEFAULT_THROTTLE_CLASSES" in settings.REST_FRAMEWORK,
     "TLS client certificates": lambda: any("cert" in name for name in Request.__dataclass_fields__),
     "A campaign that ends as `failed`": lambda: in_sources(r"move\([^)]*State\.FAILED"),

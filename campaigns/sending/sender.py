@@ -28,6 +28,7 @@ from notifier.delivery.accounts import rate_limits, registry
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.metrics.recording import measures
 from notifier.tasks import waiting
 from notifier.vocabulary.status import Lane, Reason, Status
 
@@ -205,6 +206,7 @@ class Sender:
         while self._in_flight.count:
             self._collect(CHECK_SECONDS)
         self._in_flight.update_health()
+        self._in_flight.record_measures()
 
     def _write(self, begin: int) -> None:
         """Write the outcomes; let messages up to `begin` begin. Raises _ClaimLost."""
@@ -212,12 +214,15 @@ class Sender:
         if self._in_flight.unwritten:
             failpoints.reach("shard.before-commit")
         self._in_flight.unwritten = False
+        began = time.monotonic()
         result = retry_while_db_down(
             lambda: self._with_requeued(
                 lambda: self._write_outcomes(claimed.outcomes, claimed.id, claimed.fence, begin)
             )
         )
         self._wrote = time.monotonic()
+        measures.observe(measures.CHUNK_SECONDS, self._wrote - began, claimed.channel)
+        self._in_flight.record_measures()
         if not result.claimed:
             raise _ClaimLost
         if not self._in_flight.withdrawn and not result.running:

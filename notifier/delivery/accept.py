@@ -4,6 +4,7 @@ request."""
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from notifier.delivery.routes.accepting import let_later_steps_wait, store_route
 from notifier.delivery.wakeup import signal
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
+from notifier.metrics.recording import measures
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import step_of
 from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
@@ -103,6 +105,7 @@ def _decide_and_store(
             # robust: an error after the commit must not look as if nothing was stored
             transaction.on_commit(lambda: _wake(queues), robust=True)
         failpoints.reach("accept.before-commit")
+    _count(drafts)
     _log(tenant_id, drafts, len(requests))
     stored = iter([refusals.get(n) or _accepted(draft) for n, draft in enumerate(decided)])
     return [next(stored) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
@@ -119,6 +122,17 @@ def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     let_later_steps_wait(drafts)
     gathering.gather(context, drafts)
     limiting.limit(context, drafts)
+
+
+def _count(drafts: Sequence[Draft]) -> None:
+    """For the metrics: 0.3 µs a message, and 1.7 µs for each queue of a call. A request whose transaction is undone
+    later was counted."""
+    tally = Counter((row.channel, draft.lane, row.status) for draft in drafts for row in draft.rows)
+    for (name, lane, status), number in tally.items():
+        if status == Status.QUEUED:
+            measures.count(measures.ACCEPTED, number, queue_of(name, lane))
+        else:
+            measures.count(measures.ENDED, number, queue_of(name, lane), status.label)
 
 
 def _log(tenant_id: uuid.UUID, drafts: list[Draft], requested: int) -> None:

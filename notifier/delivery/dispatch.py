@@ -32,6 +32,7 @@ from notifier.delivery.ledger.retry import Again, Tries, decide, decide_sent
 from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.delivery.messages import message_of, unread_of
 from notifier.errors import NotifierError
+from notifier.metrics.recording import measures
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError, Withdrawal
@@ -68,6 +69,7 @@ class InFlightBatch:
     waiting: dict[int, Claimed]
     withdrawal: Withdrawal = field(default_factory=Withdrawal)
     verdicts: list[Verdict] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
 
 #: a batch, and verdicts by the number of their message; None: the batch has ended
@@ -194,6 +196,7 @@ class Dispatcher:
             answers = [(i, verdict) for i, verdict in answers if i in batch.waiting]
         verdicts = [verdict for _, verdict in answers]
         batch.verdicts += verdicts
+        measures.record_answers(batch.account.provider, verdicts)
         self._slow_down(batch.account, verdicts)
         self._gathered += [outcome_of(batch.waiting.pop(i), verdict, batch.fallbacks) for i, verdict in answers]
 
@@ -207,6 +210,8 @@ class Dispatcher:
     def _end(self, batch: InFlightBatch) -> None:
         """The provider gave its last answer: the messages without one are in doubt."""
         self._in_flight.remove(batch)
+        measures.observe(measures.SEND_SECONDS, time.monotonic() - batch.began, batch.account.provider)
+        measures.record_answers(batch.account.provider, [_NO_ANSWER] * len(batch.waiting))
         batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
         if batch.verdicts:
             update_health(batch.account, batch.verdicts)

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from notifier import failpoints
 from notifier.channels import channel
+from notifier.channels.queues import queue_of
 from notifier.delivery.accounts import health, rate_limits, registry
 from notifier.delivery.dispatch import Dispatcher
 from notifier.delivery.infra import bulk
@@ -22,6 +23,7 @@ from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.delivery.recheck import load_policies, recheck
 from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
+from notifier.metrics.recording import idle, measures
 from notifier.models import ProviderAccount
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Device, Tenant
@@ -77,6 +79,7 @@ class _Task:
     def __init__(self, channel_name: str, lanes: Sequence[Lane], listener: WakeupListener, limits: TaskLimits) -> None:
         self._channel, self._lanes, self._listener, self._limits = channel_name, lanes, listener, limits
         kind = channel(channel_name)
+        self._queue = queue_of(channel_name, lanes[0])
         self._options = claims.ClaimOptions(begin=kind.repeat_when_in_doubt)
         #: rows of one account in flight at most, where a killed process leaves them in doubt for good
         self._window = None if kind.repeat_when_in_doubt else kind.window
@@ -103,7 +106,7 @@ class _Task:
                 if not started and not self._dispatcher.batches:
                     if self._left_behind:
                         time.sleep(longest)
-                    elif self._listener.wait():
+                    elif self._wait():
                         self._woken = True
                     else:
                         break
@@ -116,6 +119,10 @@ class _Task:
         finally:
             self._dispatcher.drain()
         return self._listener.leave() or time.monotonic() > self._until
+
+    def _wait(self) -> bool:
+        with idle.listening():
+            return self._listener.wait()
 
     def _withdraw_held(self) -> None:
         """Take back rows of stopped and paused campaigns that wait inside the HTTP client."""
@@ -140,6 +147,7 @@ class _Task:
         rows = self._claim(busy)
         if rows:
             failpoints.reach("send.after-claim")
+        measures.record_claim(self._queue, len(rows), time.monotonic() - now)
         _process(dispatcher, self._paused, rows, now)
         self._woken = rows.more
         passed_over = busy or self._paused.accounts()

@@ -193,6 +193,7 @@ class Stack:
             **self._servers.urls,
             **self._sandbox(),
             "SITE_URL": self.url,
+            "METRICS_DIR": str(self.root / "metrics"),
             "FLOWER_URL": self.flower_url,
             "FLOWER_BASIC_AUTH": f"admin:{self._secrets['FLOWER_PASSWORD']}",
             "SECRET_KEY": self._secrets["SECRET_KEY"],

@@ -58,6 +58,13 @@ CREATE FUNCTION tenant_of_account(account_id uuid) RETURNS uuid
   WHERE a.id = account_id AND a.enabled AND t.active
 $$;
 REVOKE ALL ON FUNCTION tenant_of_account(uuid) FROM PUBLIC;
+-- a status page is public where the tenant has switched it on, and its address has the slug
+CREATE FUNCTION tenant_of_status_page(page_slug text) RETURNS uuid
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT t.id FROM tenants_tenant t WHERE t.slug = page_slug AND t.status_page AND t.active
+$$;
+REVOKE ALL ON FUNCTION tenant_of_status_page(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tenant_of_status_page(text) TO {web_role()};
 GRANT EXECUTE ON FUNCTION tenant_of_account(uuid) TO {web_role()};
 """
 
@@ -135,6 +142,8 @@ TENANT_OWNED = (
     "notifier_digestitem",
     "notifier_frequencycap",
     "notifier_capcount",
+    "notifier_statushour",
+    "notifier_incident",
     "notifier_webhookendpoint",
     "notifier_webhookspool",
     "notifier_webhookmessage",
@@ -1438,6 +1447,90 @@ class Migration(migrations.Migration):
                     models.Index(fields=["endpoint_id", "-id"], name="webhook_attempt_newest"),
                     models.Index(fields=["message_id"], name="webhook_attempt_message"),
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Incident",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                (
+                    "text",
+                    models.TextField(
+                        blank=True,
+                        help_text="Everybody may read it: no names of people, no addresses.",
+                        max_length=4000,
+                    ),
+                ),
+                (
+                    "channels",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16),
+                        blank=True,
+                        default=list,
+                        help_text="The channels that are affected, such as email, sms; empty: all.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("investigating", "Investigating: the cause is looked for"),
+                            ("identified", "Identified: the cause is known"),
+                            ("monitoring", "Monitoring: it is mended, and watched"),
+                            ("resolved", "Resolved: it is over"),
+                        ],
+                        default="investigating",
+                        max_length=13,
+                    ),
+                ),
+                ("began_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, help_text="Empty: it goes on.", null=True)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={"indexes": [models.Index(fields=["tenant", "-began_at"], name="incident_newest")]},
+        ),
+        migrations.CreateModel(
+            name="StatusHour",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=notifier.vocabulary.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("channel", models.CharField(max_length=16)),
+                ("hour", models.DateTimeField()),
+                ("looks", models.SmallIntegerField(default=0)),
+                ("degraded", models.SmallIntegerField(default=0)),
+                ("outage", models.SmallIntegerField(default=0)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=["tenant", "channel", "hour"], name="status_hour_once")]
             },
         ),
         migrations.RunSQL(LEDGER_INDEXES),

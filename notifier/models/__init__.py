@@ -1,5 +1,5 @@
 """The engine's rows: templates, provider accounts, notifications, the ledger of deliveries, dead letters,
-receipts of providers, engagement, digests, frequency caps, webhooks, and counts of what is deleted."""
+receipts of providers, engagement, digests, frequency caps, webhooks, status pages, and counts of what is deleted."""
 
 from notifier.models.accounts import ProviderAccount
 from notifier.models.caps import CapCount, FrequencyCap
@@ -10,6 +10,7 @@ from notifier.models.engagement import EngagementBatch, EngagementCount
 from notifier.models.ledger import DeadLetter, Delivery, DeliveryEvent, Notification, OrderingQueue
 from notifier.models.receipts import AwaitedReceipts, Receipt
 from notifier.models.routes import Route
+from notifier.models.status_pages import Incident, StatusHour
 from notifier.models.webhooks import WebhookAttempt, WebhookEndpoint, WebhookMessage, WebhookSpool
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "EngagementBatch",
     "EngagementCount",
     "FrequencyCap",
+    "Incident",
     "Layout",
     "MessageCount",
     "Notification",
@@ -34,6 +36,7 @@ __all__ = [
     "RetiredPartition",
     "Route",
     "Sender",
+    "StatusHour",
     "StoredFile",
     "Template",
     "TemplateVersion",

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
+from notifier.metrics.recording import measures
 from notifier.web.limits import uncount
 
 C = TypeVar("C")
@@ -135,6 +136,8 @@ class GroupCommit(Generic[C, A]):
             _hand_over(group, answers)
             now = time.monotonic()
             self._stored.append(Stored(now, owner, len(group), now - since))
+            measures.observe(measures.GROUP_CALLS, len(group), self._name)
+            measures.observe(measures.GROUP_SECONDS, now - since, self._name)
             self._release(owner)
 
     def _next(self) -> tuple[Owner, float, list[_Waiting[C, A]]]:

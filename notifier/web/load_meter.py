@@ -14,9 +14,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from statistics import median_low
-from typing import Any
 
 import orjson
 import structlog
@@ -26,9 +25,10 @@ from notifier.delivery.infra import redis
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import FRESH_SECONDS, WebReport
 from notifier.vocabulary.load import Level
-from notifier.web.bodies import Receive
+from notifier.web.bodies import Receive, Scope
 from notifier.web.direct import Application, Send
 from notifier.web.group_commit import Owner, Stored, newest_groups
+from notifier.web.metrics import WebGauges
 from tenants.load_shedding import read_state
 
 log = structlog.get_logger("notifier.web")
@@ -50,7 +50,7 @@ class LoadMeter:
         self._application = application
         self._reporter: _Reporter | None = None
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
@@ -87,6 +87,7 @@ class _Reporter:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         #: (when it was read, level)
         self._read = (time.monotonic(), Level.NORMAL)
+        self._gauges = WebGauges()
         threading.Thread(target=self._run, name="load-meter", daemon=True).start()
 
     def _run(self) -> None:
@@ -101,6 +102,7 @@ class _Reporter:
 
     def _report(self) -> None:
         lag = self._loop_lag()
+        self._gauges.measure(lag)
         try:
             reports.write(self._name, report_of(newest_groups(_MEASURED), lag, time.monotonic()))
         except redis.Unavailable as error:

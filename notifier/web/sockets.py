@@ -27,6 +27,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     #: open sockets of this process
     count: ClassVar[int] = 0
+    #: frames that were written by `write_text`, in all
+    frames_written: ClassVar[int] = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         BoundedWebSocket.count += 1
@@ -56,6 +58,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         """Write a text frame at once: 12 µs, where `send` takes 40. Nothing is written to a closed socket."""
         if not (self.close_sent or self.disconnected or self.transport.is_closing()):
             self.transport.write(_head(len(payload)) + payload)
+            BoundedWebSocket.frames_written += 1
 
     def abort(self) -> None:
         """Close without the closing handshake, for a client that reads nothing."""

@@ -98,6 +98,9 @@ WEB_MAY: Mapping[str, Rights] = {
     "notifier_webhookspool": APPEND,
     "notifier_webhookmessage": WRITE,
     "notifier_webhookattempt": READ,
+    # workers write it
+    "notifier_statushour": READ,
+    "notifier_incident": FULL,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns

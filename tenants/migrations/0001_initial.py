@@ -505,6 +505,14 @@ class Migration(migrations.Migration):
                 ),
                 ("page_texts", models.JSONField(blank=True, default=dict, editable=False)),
                 (
+                    "status_page",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Anybody may see at /status/ and the slug whether your channels work, and your incidents.",
+                        verbose_name="public status page",
+                    ),
+                ),
+                (
                     "tracking",
                     models.CharField(
                         choices=[

@@ -195,6 +195,11 @@ class Tenant(models.Model):
         default=False,
         help_text=_("Members log in with a second factor; those who have none set one up first."),
     )
+    status_page = models.BooleanField(
+        _("public status page"),
+        default=False,
+        help_text=_("Anybody may see at /status/ and the slug whether your channels work, and your incidents."),
+    )
     active = models.BooleanField(default=True, help_text=_("The API refuses the keys of an inactive tenant."))
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     #: of the digests of erased people's addresses

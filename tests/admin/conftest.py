@@ -23,6 +23,7 @@ from notifier.models import (
     DigestSetting,
     EngagementCount,
     FrequencyCap,
+    Incident,
     Layout,
     Notification,
     OrderingQueue,
@@ -124,6 +125,7 @@ def create_rows(tenant: Tenant, word: str) -> Rows:
         DigestSetting.objects.create(tenant=tenant, category=category, template=template, window="10m"),
         Layout.objects.create(tenant=tenant, key=f"{word}-frame", **frame),
         FrequencyCap.objects.create(tenant=tenant, category=category, most=100, period="day"),
+        Incident.objects.create(tenant=tenant, title=f"{word} outage", text=f"{word} text", began_at=NOW),
         Sender.objects.create(tenant=tenant, address=f"{word}@example.com", name=f"{word} shop"),
         StoredFile.objects.create(tenant=tenant, digest="0" * 64, name=f"{word}.pdf", content_type="a/b", size=1),
     ]

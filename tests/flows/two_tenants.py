@@ -57,6 +57,8 @@ class Side:
         self._webhooks()
         suppression = {"channel": "push", "address": f"{tenant.tag}old", "cause": "manual"}
         assert tenant.owner().submit("/admin/tenants/suppression/add/", **suppression).status == 302
+        incident = {"title": self.word, "stage": "resolved", "began_at_0": "2026-01-01", "began_at_1": "09:00"}
+        assert tenant.owner().submit("/admin/notifier/incident/add/", **incident).status == 302
         tenant.wait_until_final(tenant.post(self.person, self.template, key=self.word).json["id"])
         route = [{"channel": "push"}, {"after": "1h", "channel": "in_app"}]
         assert tenant.post(self.person, self.template, route=route).status == 202

@@ -139,7 +139,7 @@ class TenantAdmin(TenantModelAdmin):
                 "description": _("A shorter time deletes what is older within the hour. Nothing brings it back."),
             },
         ),
-        (_("Operation"), {"fields": ("sandbox", "active", "id", "created_at")}),
+        (_("Operation"), {"fields": ("status_page", "sandbox", "active", "id", "created_at")}),
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

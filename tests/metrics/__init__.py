@@ -1,0 +1,1 @@
+"""Metrics: what processes record, what a scrape reads, alerts and dashboards."""
