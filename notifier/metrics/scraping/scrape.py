@@ -87,7 +87,7 @@ class _Collected(CollectorRegistry):
         super().__init__()
         self._metrics = metrics
 
-    def collect(self) -> list[Metric]:  # type: ignore[override]
+    def collect(self) -> list[Metric]:
         return self._metrics
 
 
