@@ -86,8 +86,8 @@ def tables() -> dict[str, str]:
 
 
 def writes() -> dict[str, int]:
-    """Table -> rows that this transaction has written, those of savepoints that were rolled back included. It takes 1 ms;
-    the digests of 130 tables take 50 ms, so they are read only after a write."""
+    """Table -> rows that this transaction has written, those of savepoints that were rolled back included. It takes
+    1 ms; the digests of 130 tables take 50 ms, so they are read only after a write."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables")
         return {name: count for name, count in cursor.fetchall() if name not in OWN}
