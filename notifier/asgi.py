@@ -21,10 +21,12 @@ refuse_insecure_boot()
 from campaigns.live.consumers import CampaignConsumer  # noqa: E402
 from inbox.live.socket import inbox_socket  # noqa: E402
 from notifier.api.direct.application import BULK_THREADS, DirectNotifications  # noqa: E402
+from notifier.api.direct.known_keys import KnownKeys  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
 from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.load_meter import LoadMeter  # noqa: E402
 from notifier.web.metrics import Metered  # noqa: E402
+from notifier.web.rate_door import RateDoor  # noqa: E402
 from notifier.web.serving import ThreadedHandler  # noqa: E402
 
 #: of the process's database connections (at least 8, notifier.E011), those of the threads that store notifications. Two
@@ -32,11 +34,17 @@ from notifier.web.serving import ThreadedHandler  # noqa: E402
 DIRECT_THREADS = max(BULK_THREADS + 1, settings.WEB_DATABASE_POOL * 2 // 5)
 HANDLER_THREADS = settings.WEB_DATABASE_POOL - DIRECT_THREADS - 2
 
+#: of the door and of the direct way: a key is looked up once a minute
+keys = KnownKeys()
 application = ProtocolTypeRouter(
     {
-        "http": DirectNotifications(
-            DirectReceipts(CancelOnDisconnect(ThreadedHandler(HANDLER_THREADS))),
-            DIRECT_THREADS - BULK_THREADS,
+        "http": RateDoor(
+            DirectNotifications(
+                DirectReceipts(CancelOnDisconnect(ThreadedHandler(HANDLER_THREADS))),
+                DIRECT_THREADS - BULK_THREADS,
+                keys,
+            ),
+            keys,
         ),
         "websocket": URLRouter(
             [

@@ -48,6 +48,7 @@ app.conf.beat_schedule = {
     "webhooks": _every("notifier.webhooks", 1.0, WEBHOOKS),
     "old webhooks": _every("notifier.forget_webhooks", 3600.0, BATCH),
     "channels of status pages": _every("notifier.record_status", 60.0),
+    "quotas": _every("notifier.watch_quotas", 60.0),
     "partitions ahead": _every("notifier.partitions", 3600.0),
     "what is too old": _every("notifier.retention", 600.0, BATCH),
     "audit chain": _every("tenants.audit_chain", 10.0),

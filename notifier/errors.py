@@ -8,6 +8,8 @@ NotifierError                   code, message, field
 ├── Conflict                    not possible in the present state: GO on a draft, edit after GO (HTTP 409)
 ├── IdempotencyMismatch         the same Idempotency-Key came with another body (HTTP 422)
 ├── QueueFull                   too many unfinished messages wait for this recipient (HTTP 429)
+├── RateLimited                 a limit of requests or recipients a second is used up (HTTP 429)
+├── QuotaExceeded               a tenant's messages of a day or month are used up (HTTP 429)
 ├── Forged                      a receipt or token that does not verify (HTTP 401)
 ├── ReadOnly                    the token may read, and change nothing (HTTP 403)
 ├── Unavailable                 what the request needs does not answer at the moment (HTTP 503)
@@ -62,6 +64,26 @@ class IdempotencyMismatch(NotifierError):
 
 class QueueFull(NotifierError):
     code = "queue_full"
+
+
+class RateLimited(NotifierError):
+    """`retry_after`: seconds until the caller may try again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(NotifierError):
+    """`retry_after`: seconds until the quota renews."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, field: str, retry_after: int) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
 
 
 class Forged(NotifierError):

@@ -252,6 +252,9 @@ AXES_LOCKOUT_CALLABLE = "tenants.login.lockout.locked_out_page"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 SESSION_ENGINE = "tenants.login.sessions"
+#: a session of the admin ends so long after its last use, and so long after its login
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", 60)
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 12) * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", not DEBUG)
@@ -332,6 +335,13 @@ FAILPOINTS_ALLOWED = env.bool("FAILPOINTS_ALLOWED", DEBUG)
 METRICS_DIR = env.str("METRICS_DIR", "")
 #: whoever knows it may scrape; empty: this machine, and the addresses of INTERNAL_HOSTS
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+#: a second: requests and recipients of a tenant that has no limits of its own, calls of one receipts address,
+#: requests of one recipient token, and of one client address to public pages and without a valid key. 0: no limit
+RATE_LIMIT_REQUESTS = env.int("RATE_LIMIT_REQUESTS", 1_000)
+RATE_LIMIT_RECIPIENTS = env.int("RATE_LIMIT_RECIPIENTS", 20_000)
+RATE_LIMIT_RECEIPTS = env.int("RATE_LIMIT_RECEIPTS", 5_000)
+RATE_LIMIT_INBOX = env.int("RATE_LIMIT_INBOX", 20)
+RATE_LIMIT_ADDRESS = env.int("RATE_LIMIT_ADDRESS", 50)
 UNRENDERED_WARN_PERCENT = env.float("UNRENDERED_WARN_PERCENT", 1.0)
 #: unfinished messages that may wait for one recipient, channel and lane
 ORDERING_QUEUE_LIMIT = 200

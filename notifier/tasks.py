@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 from celery import current_app, shared_task
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -22,6 +23,8 @@ from notifier.delivery.infra import redis
 from notifier.delivery.ledger.people.stale_devices import mark_stale_devices
 from notifier.delivery.ledger.reports import receipt_rows
 from notifier.delivery.load_shedding.watch import watch
+from notifier.delivery.quotas import watching
+from notifier.delivery.quotas.counting import Use
 from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
@@ -31,6 +34,8 @@ from notifier.models.partitions import make_ahead
 from notifier.vocabulary.load import Work
 from notifier.webhooks import disabling, forgetting, sender
 from tenants.load_shedding import may_run
+from tenants.models import Tenant
+from tenants.owners_mail import send_to_owners
 from tenants.retention import run as retention
 
 log = structlog.get_logger("notifier.tasks")
@@ -170,6 +175,32 @@ def forget_cap_counts() -> None:
 def record_status() -> None:
     """Every minute: keep how the channels are, for status pages."""
     record_look(datetime.now(UTC))
+
+
+@shared_task(name="notifier.watch_quotas", ignore_result=True)
+def watch_quotas() -> None:
+    """Every minute: warn the owners of tenants that have used most of a quota; delete old counts."""
+    watching.watch(tell_owners)
+    watching.forget_old(datetime.now(UTC))
+
+
+def tell_owners(tenant: Tenant, uses: Sequence[Use]) -> None:
+    """Mail the quotas that are nearly used to the owners."""
+    lines = [
+        f"{u.quota.channel}: {u.used:,} of {u.quota.most:,} messages of this {u.quota.period.value}; renews at "
+        f"{u.renews_at:%Y-%m-%d %H:%M} UTC"
+        for u in uses
+    ]
+    body = "\n".join([
+        "These quotas are nearly used:",
+        "",
+        *lines,
+        "",
+        "When a quota is used up, further messages on its channel are refused until it renews (429 quota_exceeded).",
+        "An operator of this installation can give a larger quota.",
+        f"{settings.SITE_URL}/admin/tenants/tenant/{tenant.pk}/change/",
+    ])  # fmt: skip
+    send_to_owners(tenant, f"{tenant.name}: most of a quota is used", body)
 
 
 @shared_task(name="notifier.engagement", ignore_result=True)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tenants.models import ConsentChange, Device, OptInProof, Preference, Recipient, Suppression
+from tenants.models import AuditLog, ConsentChange, Device, OptInProof, Preference, Recipient, Suppression
 
 #: rows of each kind on a page
 MOST = 1_000
@@ -55,12 +55,23 @@ def _own_rows(recipient: Recipient) -> dict[str, Any]:
         "preferences": _columns(Preference, recipient.pk, "recipient_id"),
         "suppressions": suppressed,
         "opt_in_proofs": _columns(OptInProof, recipient.pk, "recipient_id"),
+        "read_by_staff": _reads(recipient),
         "consent_changes": list(
             ConsentChange.objects.filter(tenant_id=recipient.tenant_id, recipient_id=recipient.pk)
             .order_by("-id")
             .values("changed", "source", "channel", "address", "detail", "at")
         ),
     }
+
+
+def _reads(recipient: Recipient) -> list[Row]:
+    """When a member of the tenant or an operator of the installation read what is stored of the person, and on which
+    page. The names of members are personal data of theirs."""
+    rows = AuditLog.objects.filter(tenant_id=recipient.tenant_id, object_id=str(recipient.pk), action="recipient.read")
+    return [
+        {"at": at, "page": detail.get("page"), "by": "operator" if detail.get("operator") else "member"}
+        for at, detail in rows.order_by("-id").values_list("at", "detail")
+    ]
 
 
 def _columns(model: Any, recipient_id: uuid.UUID, column: str) -> list[Row]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from campaigns.states import State
@@ -49,7 +48,6 @@ HAS_COME: dict[str, Callable[[], bool]] = {
     ),
     "Pictures by SMS or chat": lambda: in_sources(r"\bMediaUrl\b"),
     "Clicks of a campaign by link": lambda: "url" in fields("notifier.EngagementCount"),
-    "A rate limit for API calls": lambda: "DEFAULT_THROTTLE_CLASSES" in settings.REST_FRAMEWORK,
     "TLS client certificates": lambda: any("cert" in name for name in Request.__dataclass_fields__),
     "A campaign that ends as `failed`": lambda: in_sources(r"move\([^)]*State\.FAILED"),
     "A filter of dead letters by account": lambda: any("account" in name for name in fields("notifier.DeadLetter")),

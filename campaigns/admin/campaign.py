@@ -41,6 +41,7 @@ from campaigns.states import LAUNCHED, State
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import parse_id
 from tenants.admin import LAUNCHERS, TenantModelAdmin, may
+from tenants.admin.person_reads import record_read
 
 #: what a state means, for the reader of the page
 STATE_TEXTS = {
@@ -251,7 +252,9 @@ class CampaignAdmin(
             progress = results.progress(campaign)
             panel |= {"progress": progress, "percent": percent(progress), "seconds_left": _seconds_left(campaign)}
         if state in (State.ARMED, State.LAUNCHING):
-            panel["preflight"] = preflight(campaign, read_seconds(request.GET.get("seconds")))
+            panel["preflight"] = checked = preflight(campaign, read_seconds(request.GET.get("seconds")))
+            if checked.person is not None:
+                record_read(request, campaign.tenant_id, checked.person.id, "preview")
         if campaign.launched_at is not None and state not in MOVING:
             panel |= report_panel(request, campaign)
         if not campaign.silent:

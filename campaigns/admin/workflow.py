@@ -29,6 +29,7 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.values import timestamps
 from notifier.values.zones import from_wall_clock
 from tenants.admin import AUTHORS
+from tenants.admin.person_reads import record_read
 from tenants.admin.time_zones import time_of_day
 
 
@@ -79,6 +80,8 @@ class Workflow(CampaignPage):
         warm_workers(campaign)
         rollout, canary = request.GET.get("rollout", ""), canary_of(campaign)["size"]
         checked = preflight(campaign, read_seconds(request.GET.get("seconds")))
+        if checked.person is not None:
+            record_read(request, campaign.tenant_id, checked.person.id, "preview")
         return self.render(
             request,
             campaign,

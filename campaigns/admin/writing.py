@@ -24,6 +24,7 @@ from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.vocabulary.ids import parse_id
 from tenants.admin.base import visible_rows
+from tenants.admin.person_reads import record_read
 
 #: milliseconds for counting the chosen audience; a larger one is estimated
 COUNT_MS = 150
@@ -100,6 +101,8 @@ def _template_part(request: HttpRequest, template: Template | None, audience: Au
     )
     try:
         person = preview.example_recipient(campaign)
+        if person is not None:
+            record_read(request, campaign.tenant_id, person.id, "preview")
     except NotifierError:
         # a stored filter that is wrong by now; the audience's own page says where
         person = None

@@ -157,8 +157,8 @@ def remove_disarmed(campaign_id: uuid.UUID) -> None:
 # Skips ranges that a worker has locked. That worker waits for the campaign's row, which this transaction may have
 # locked, and then sees that its arming was overtaken.
 _REMOVE = (
-    """DELETE FROM campaigns_audiencerange WHERE id IN (
-       SELECT id FROM campaigns_audiencerange WHERE campaign_id = %(campaign)s FOR UPDATE SKIP LOCKED)""",
+    """DELETE FROM campaigns_audiencerange WHERE id = ANY(ARRAY(
+       SELECT id FROM campaigns_audiencerange WHERE campaign_id = %(campaign)s FOR UPDATE SKIP LOCKED))""",
     """DELETE FROM campaigns_shardpayload p USING campaigns_shard s
        WHERE s.id = p.shard_id AND s.campaign_id = %(campaign)s""",
     "DELETE FROM campaigns_shard WHERE campaign_id = %(campaign)s",

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from campaigns.approval import check_cleared
 from campaigns.audit import OPERATOR, Act, Actor, record
+from campaigns.lifecycle import quotas
 from campaigns.lifecycle.fanout import start_fanout
 from campaigns.lifecycle.launch_checks import LaunchRequest, check_launch, check_rollout, rfc_3339
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
@@ -72,6 +73,7 @@ def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
             return False
         check_launch(campaign, request, now)
         check_cleared(campaign)
+        quotas.reserve(campaign, now)
         detail: dict[str, Any] = {"audience": campaign.audience_size, "excluded": campaign.excluded}
         if request.ignore_opt_outs:
             detail["ignore_opt_outs"] = True
@@ -101,7 +103,11 @@ def take_back(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERA
     A plan whose time has come is cancelled as well: it would launch the campaign again at once."""
     campaign = find_campaign(tenant_id, campaign_id)
     is_due = campaign.launch_at is not None and campaign.launch_at <= datetime.now(UTC)
-    return apply(_TAKE_BACK, campaign, by, hold_until=None, **(NO_PLAN if is_due else {}))
+    with transaction.atomic():
+        taken_back = apply(_TAKE_BACK, campaign, by, hold_until=None, **(NO_PLAN if is_due else {}))
+        if taken_back:
+            quotas.give_back_all(campaign)
+    return taken_back
 
 
 def launch_held() -> None:

@@ -38,8 +38,8 @@ WHERE campaign_id = %(campaign)s AND (state = 'armed' OR (state = 'running'
 """
 
 _DELETE_RANGES = """
-DELETE FROM campaigns_audiencerange WHERE id IN (
-  SELECT id FROM campaigns_audiencerange WHERE campaign_id = %s FOR UPDATE SKIP LOCKED)
+DELETE FROM campaigns_audiencerange WHERE id = ANY(ARRAY(
+  SELECT id FROM campaigns_audiencerange WHERE campaign_id = %s FOR UPDATE SKIP LOCKED))
 """
 
 # Requeued messages may wait in the ledger for another attempt. A day after the stop none waits any more, so that old

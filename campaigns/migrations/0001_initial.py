@@ -206,6 +206,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("over_cap", models.IntegerField(default=0, editable=False)),
+                ("reserved", models.JSONField(default=list, editable=False)),
                 ("turn_at", models.DateTimeField(editable=False, null=True)),
                 ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("problems", models.JSONField(default=list, editable=False)),

@@ -66,6 +66,8 @@ class Campaign(TenantOwned):
     excluded = models.JSONField(default=dict, editable=False, help_text=_("Messages excluded while arming, by reason."))
     #: messages that found a frequency cap full while arming; the last look before sending decides anew
     over_cap = models.IntegerField(default=0, editable=False)
+    #: what GO took of the tenant's quotas, given back when the campaign is stopped (notifier.delivery.quotas.campaigns)
+    reserved = models.JSONField(default=list, editable=False)
     #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.scheduler)
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm the campaign now, and those that died of it

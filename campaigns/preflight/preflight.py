@@ -14,6 +14,7 @@ from django.conf import settings
 from campaigns.arming.render_problems import RenderProblem, excluded_messages
 from campaigns.arming.variants import experiment_of, variant_sizes
 from campaigns.audience import topic_of
+from campaigns.lifecycle import quotas
 from campaigns.lifecycle.waves import Wave, waves_of
 from campaigns.models import Campaign
 from campaigns.preflight import capacity, preview, workers
@@ -146,6 +147,8 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
     findings = Findings(ready, takes, workers, spot_check(campaign, now), waves)
     experiment = experiment_of(campaign)
     sizes = variant_sizes(campaign) if experiment else {}
+    full = quotas.full_quotas(campaign, now)
+    found = replace(findings, experiment=experiment, variant_sizes=sizes, full_quotas=full)
     return Preflight(
         audience=campaign.audience_size,
         topic=topic_of(campaign),
@@ -153,7 +156,7 @@ def preflight(campaign: Campaign, seconds: float | None = None) -> Preflight:
         excluded=dict(sorted(campaign.excluded.items(), key=lambda item: -item[1])),
         problems=campaign.problems,
         ready=ready,
-        warnings=warnings(campaign, replace(findings, experiment=experiment, variant_sizes=sizes), now),
+        warnings=warnings(campaign, found, now),
         arithmetic=[
             *(arithmetic(r, takes, seconds) for r in ready if r.rate),
             *(encryption(r) for r in ready if r.prepared),

@@ -14,10 +14,12 @@ from campaigns.arming.render_problems import UNRENDERED, count_unrendered, exclu
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.lifecycle import planned
+from campaigns.lifecycle.launch_checks import rfc_3339
 from campaigns.lifecycle.waves import LATE, Wave
 from campaigns.models import Campaign, Choice, Experiment, Metric, Passed
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of
+from notifier.delivery.quotas.counting import Use
 from notifier.vocabulary.content import Tracking
 from notifier.vocabulary.status import Lane, Mode, Reason
 
@@ -59,6 +61,8 @@ class Findings:
     experiment: Experiment | None = None
     #: variant -> people reached, as armed
     variant_sizes: Mapping[str, int] = field(default_factory=dict)
+    #: without room for this campaign
+    full_quotas: Sequence[Use] = ()
 
 
 def warnings(campaign: Campaign, findings: Findings, now: datetime) -> list[str]:
@@ -66,6 +70,7 @@ def warnings(campaign: Campaign, findings: Findings, now: datetime) -> list[str]
     return [
         *_about_people(campaign, findings),
         *_about_test(campaign, findings),
+        *map(_about_quota, findings.full_quotas),
         *_about_leaving(campaign, findings, now),
         *_about_age(campaign, now),
         *_about_spot_check(findings.spot),
@@ -141,6 +146,15 @@ def _about_leaving(campaign: Campaign, findings: Findings, now: datetime) -> Ite
         now = max(now, findings.waves[-1].at)
     if campaign.not_after is not None and now + timedelta(seconds=findings.seconds) > campaign.not_after:
         yield "“Not after” is earlier than the end of the campaign; messages that have not left by then will expire."
+
+
+def _about_quota(use: Use) -> str:
+    """Of a quota without room for the campaign."""
+    quota = use.quota
+    return (
+        f"GO will be refused: the quota of {quota.most:,} {quota.channel} messages a {quota.period.value} has "
+        f"{use.left:,} left. It renews at {rfc_3339(use.renews_at)}."
+    )
 
 
 def _about_waves(campaign: Campaign, waves: Sequence[Wave], begins: datetime) -> Iterator[str]:

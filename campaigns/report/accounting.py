@@ -21,7 +21,7 @@ from django.db import connection, transaction
 
 from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
-from campaigns.lifecycle import full_speed
+from campaigns.lifecycle import full_speed, quotas
 from campaigns.models import Campaign
 from campaigns.report import left_out
 from campaigns.report.stored import request_count
@@ -255,6 +255,7 @@ def close(campaign_id: uuid.UUID) -> bool:
             return False
         campaign = Campaign.objects.get(pk=campaign_id)
         places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
+        quotas.give_back_unsent(campaign)
         counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
         left_out.tell(campaign)
         record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)

@@ -204,7 +204,7 @@ class TemplateAdmin(LiveViews, VersionViews, TemplateList, TenantModelAdmin):
         can_edit = self.has_change_permission(request, template) if template else self.has_add_permission(request)
         context |= page.context_of(request, form, template, can_edit=can_edit)
         response = super().render_change_form(request, context, *args, **kwargs)
-        response.frames_own_pages = True  # type: ignore[attr-defined]  # the preview of an email
+        response.frames_own_pages = True  # the preview of an email
         return response
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:

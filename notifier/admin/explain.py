@@ -24,6 +24,7 @@ from notifier.models import Delivery, Notification, Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Status
 from tenants.admin.base import visible_rows
+from tenants.admin.person_reads import record_read
 from tenants.admin.time_zones import activate_zone_of
 from tenants.models import Category, Recipient
 
@@ -82,6 +83,7 @@ class ExplainPage(_Page):
         rows = visible_rows(Recipient.objects.select_related("tenant"), request)
         recipient: Recipient = get_object_or_404(rows, pk=recipient_id)
         activate_zone_of(recipient)
+        record_read(request, recipient.tenant_id, recipient.pk, "why")
         form = DryRunForm(recipient, request.GET if "template" in request.GET else None)
         explanation, error = None, ""
         if form.is_bound and form.is_valid():

@@ -1,27 +1,48 @@
-"""Cards of the home page: what waits to leave, providers, and dead letters."""
+"""Cards of the home page: quotas that end, what waits to leave, providers, and dead letters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest
 
 from notifier.channels import channels
 from notifier.delivery.accounts.health import FULL, read_weights
+from notifier.delivery.quotas import counting, watching
 from notifier.models import DeadLetter, Delivery, ProviderAccount
+from notifier.vocabulary.quotas import read_quotas
 from notifier.vocabulary.status import QueuePosition, Status
 from tenants.admin.base import visible_rows
 from tenants.admin.home import Card, register_card
+from tenants.admin.pages.tenant_limits import register_usage
+from tenants.models import Tenant
 
 #: rows of a card; more are counted up to COUNTED
 SHOWN, COUNTED = 6, 2_000
 
 
 def register() -> None:
+    register_usage(usage_lines)
+    register_card(Card("quotas", 9, "admin/notifier/home/quotas.html", quotas))
     register_card(Card("waiting", 30, "admin/notifier/home/waiting.html", waiting))
     register_card(Card("providers", 60, "admin/notifier/home/providers.html", providers))
     register_card(Card("dead-letters", 65, "admin/notifier/home/dead_letters.html", dead_letters))
+
+
+def quotas(request: HttpRequest) -> Mapping[str, Any] | None:
+    """Quotas of which 80 percent or more are used: of the member's tenants, for an operator of all."""
+    tenants = visible_rows(Tenant.objects.filter(quotas__isnull=False), request).order_by("name")
+    now = datetime.now(UTC)
+    near = [(tenant, use) for tenant in tenants[:SHOWN] for use in watching.near_end(tenant, now)]
+    return {"near": near} if near else None
+
+
+def usage_lines(tenant: Tenant) -> list[str]:
+    """What the tenant used of its quotas, for its settings page."""
+    used = counting.uses(tenant.pk, read_quotas(tenant.quotas), tenant.timezone, datetime.now(UTC))
+    return [f"{u.quota.channel}, {u.quota.period}: {u.used:,} / {u.quota.most:,} ({u.percent} %)" for u in used]
 
 
 def waiting(request: HttpRequest) -> Mapping[str, Any] | None:

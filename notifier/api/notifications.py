@@ -24,6 +24,7 @@ from notifier.delivery.ledger.history import Step, load_histories, not_before
 from notifier.delivery.routes.show import show_steps
 from notifier.errors import NotifierError
 from notifier.models import Delivery, Notification
+from notifier.rates import limits
 from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Status
@@ -73,7 +74,9 @@ class NotificationsView(TenantView):
     def post(self, request: Request) -> Response:
         """The message of each channel is sent by itself; read its state under `id`. Messages of a test key stay in the
         sandbox."""
-        outcome = accept(self.tenant_id, [read_request(request.data, self.caller)])[0]
+        asked = read_request(request.data, self.caller)
+        limits.take_recipients(self.caller.key_id, 1)
+        outcome = accept(self.tenant_id, [asked])[0]
         if isinstance(outcome, NotifierError):
             raise outcome
         return Response(accepted_answer(outcome), status=202)
@@ -111,6 +114,7 @@ class NotificationsBulkView(TenantView):
         """Each item is accepted or refused by itself. 202: all items were accepted; 207: see the `status` of each
         item."""
         attempts = [read_item(item, self.caller) for item in read_items(request.data)]
+        limits.take_recipients(self.caller.key_id, len(attempts))
         accepted = iter(accept(self.tenant_id, [a for a in attempts if isinstance(a, SendRequest)]))
         status, content = bulk_answer([next(accepted) if isinstance(a, SendRequest) else a for a in attempts])
         return Response(content, status=status)

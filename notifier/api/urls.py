@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notifier.api import docs, events, explain, layouts, notifications, push, status, templates, waiting
+from notifier.api import docs, events, explain, layouts, limits, notifications, push, status, templates, waiting
 from notifier.api.framework.paths import path
 
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("notifications/<id:notification_id>/reschedule", waiting.RescheduleView.as_view()),
     path("status", status.StatusView.as_view()),
     path("push/webpush-key", push.WebPushKeyView.as_view()),
+    path("limits", limits.LimitsView.as_view()),
     path("layouts", layouts.LayoutsView.as_view()),
     path("layouts/<segment:key>", layouts.LayoutView.as_view()),
     path("templates", templates.TemplatesView.as_view()),

@@ -31,11 +31,13 @@ from notifier.delivery.digests import gathering
 from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft
 from notifier.delivery.infra.cycle_collection import no_cycle_collection
+from notifier.delivery.infra.giving_way import give_way
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow, SharedValues
 from notifier.delivery.planning.closed_hours import expires_while_held
 from notifier.delivery.planning.plan import Plan, Planned, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import store_in_queues
+from notifier.delivery.quotas import accepting as quotas
 from notifier.delivery.routes.accepting import let_later_steps_wait, store_routes
 from notifier.delivery.wakeup import signal
 from notifier.delivery.webhooks import deliveries as webhooks
@@ -89,12 +91,16 @@ def _decide_and_store(
     with transaction.atomic(savepoint=False):
         context = load_context(tenant_id, requests)
         outcomes = _attempts(context, requests, one_call)
+        if context.tenant.quotas:
+            outcomes = quotas.refuse_over_quota(context, outcomes)
         # before the queues are locked: the storage may be slow
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
         decided = [o for o in outcomes if isinstance(o, Draft)]
         _take_steps(context, decided)
         refusals = _store(context, decided) if decided else {}
         drafts = [draft for n, draft in enumerate(decided) if n not in refusals]
+        if context.tenant.quotas:
+            quotas.count(context, drafts)
         queues = {
             queue_of(row.channel, draft.lane)
             for draft in drafts
@@ -148,12 +154,17 @@ def _attempts(context: AcceptContext, requests: Sequence[SendRequest], one_call:
     kinds: Kinds = {}
     if one_call:
         with shared_budget(len(requests)):
-            return [_attempt(context, kinds, request) for request in requests]
+            return [_attempt_in_turn(context, kinds, request) for request in requests]
     outcomes = []
     for request in requests:
         with shared_budget():
             outcomes.append(_attempt(context, kinds, request))
     return outcomes
+
+
+def _attempt_in_turn(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Draft | NotifierError:
+    give_way()
+    return _attempt(context, kinds, request)
 
 
 def _attempt(context: AcceptContext, kinds: Kinds, request: SendRequest) -> Draft | NotifierError:

@@ -75,7 +75,7 @@ class AcceptContext:
 
 _TENANT_FIELDS = [
     *("id", "default_locale", "timezone", "sandbox", "link_schemes", "sms_segments", "sms_transliterate"),
-    *("opt_in", "send_windows"),
+    *("opt_in", "send_windows", "quotas"),
 ]
 
 

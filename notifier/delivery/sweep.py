@@ -28,10 +28,10 @@ BATCH = 5_000
 _EXPIRED = leases.expired("lease_until", "%(lease)s")
 
 _RECLAIM = f"""
+WITH expired AS MATERIALIZED (
+  SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND {_EXPIRED} LIMIT {BATCH} FOR UPDATE SKIP LOCKED)
 UPDATE notifier_delivery d SET status = {Status.QUEUED}, lease_until = NULL, fence = d.fence + 1
-FROM (SELECT id FROM notifier_delivery WHERE status = {Status.CLAIMED} AND {_EXPIRED}
-      LIMIT {BATCH} FOR UPDATE SKIP LOCKED) e
-WHERE d.id = e.id
+FROM expired WHERE d.id = expired.id
 """
 
 # the content is not read: settling keeps the content of the row

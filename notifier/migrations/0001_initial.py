@@ -150,6 +150,7 @@ TENANT_OWNED = (
     "notifier_webhookattempt",
     "notifier_messagecount",
     "notifier_requestcount",
+    "notifier_quotause",
 )
 
 
@@ -824,6 +825,40 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="QuotaUse",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "starts_on",
+                        "period",
+                        "channel",
+                        "part",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("starts_on", models.DateField()),
+                ("period", models.CharField(max_length=5)),
+                ("channel", models.CharField(max_length=16)),
+                ("part", models.SmallIntegerField()),
+                ("used", models.BigIntegerField(default=0)),
+                ("warned", models.SmallIntegerField(default=0)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="CapCount",

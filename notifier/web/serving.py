@@ -11,10 +11,8 @@ the request has passed the middlewares once without its body, to learn whether i
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import IO, Any, NamedTuple, TypeVar
@@ -41,6 +39,7 @@ from notifier.web.bodies import (
     needs_admission,
     upload_slot,
 )
+from notifier.web.fair_threads import FairThreads, owner_of
 from notifier.web.pieces import Download
 
 T = TypeVar("T")
@@ -67,7 +66,7 @@ class ThreadedHandler(ASGIHandler):
 
     def __init__(self, threads: int) -> None:
         super().__init__()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._threads = FairThreads(threads)
 
     def load_middleware(self, is_async: bool = False) -> None:
         if ADMISSION not in settings.MIDDLEWARE:
@@ -87,17 +86,17 @@ class ThreadedHandler(ASGIHandler):
         headers = answer.headers if body.is_complete else [*answer.headers, (b"Connection", b"close")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if answer.download is not None:
-            await self._send_pieces(answer.download, send)
+            await self._send_pieces(answer.download, send, owner_of(scope))
         await send({"type": "http.response.body", "body": answer.content})
 
-    async def _send_pieces(self, download: Download, send: Send) -> None:
+    async def _send_pieces(self, download: Download, send: Send, owner: Hashable) -> None:
         """Each piece takes a thread while it is made; a slow reader takes none."""
         pieces = iter(download)
         try:
-            while piece := await self._call_in_a_thread(_next_piece, pieces):
+            while piece := await self._call_in_a_thread(owner, _next_piece, pieces):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
-            await self._call_in_a_thread(download.close)
+            await self._call_in_a_thread(owner, download.close)
 
     async def _answered(self, scope: Scope, body: Body) -> Answer:
         try:
@@ -125,13 +124,12 @@ class ThreadedHandler(ASGIHandler):
         return await self._in_a_thread({**scope, QUESTION: Question.TOO_LARGE}, BytesIO())
 
     async def _in_a_thread(self, scope: Scope, body: IO[bytes]) -> Answer:
-        return await self._call_in_a_thread(self._answer, scope, body)
+        return await self._call_in_a_thread(owner_of(scope), self._answer, scope, body)
 
-    async def _call_in_a_thread(self, function: Callable[..., T], *values: Any) -> T:
+    async def _call_in_a_thread(self, owner: Hashable, function: Callable[..., T], *values: Any) -> T:
         # a context of its own: context variables that one request sets are invisible to the next in the same thread
         run_in_context = contextvars.copy_context().run
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, run_in_context, function, *values)
+        return await self._threads.run(owner, run_in_context, function, *values)
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> Answer:
         """Runs in one of the threads, with a database connection that goes back to the pool at the end."""

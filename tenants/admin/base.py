@@ -20,6 +20,7 @@ from tenants.admin.forms import TenantForm, TenantFormSet
 from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
 from tenants.admin.json_field import JsonField
 from tenants.admin.lists.paging import BoundedPaginator
+from tenants.admin.person_reads import record_read_of_row
 from tenants.admin.roles import ALL_ROLES, AUTHORS, NO_ROLE, editable_tenants, is_platform_operator, may, roles_of
 from tenants.admin.time_zones import ZonedDateTime, activate_zone_of
 from tenants.models import Tenant, User
@@ -141,6 +142,20 @@ class TenantModelAdmin(RoleBasedAdmin, HardenedAdmin, _ModelAdmin):
         row = super().get_object(request, object_id, from_field)
         activate_zone_of(row)
         return row
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Model | None = None,
+    ) -> Any:
+        """The page of a row; that of a person, or of a message to a person, leaves an audit entry."""
+        if obj is not None and not add:
+            record_read_of_row(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Refuses to delete rows that other rows refer to; see `deletion`."""

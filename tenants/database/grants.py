@@ -101,6 +101,7 @@ WEB_MAY: Mapping[str, Rights] = {
     # workers write it
     "notifier_statushour": READ,
     "notifier_incident": FULL,
+    "notifier_quotause": WRITE,
     "inbox_feed": WRITE,
     "inbox_inboxmessage": WRITE,
     # campaigns

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tenants.access import act_as
-from tenants.login.sessions import session_digest
+from tenants.login.sessions import BEGUN, SessionStore, session_digest
 from tenants.models import LoginSession, User
 
 #: a session's last use is written at most once in so many seconds by each process
@@ -37,9 +37,10 @@ def record_login(sender: Any, request: HttpRequest | None, user: User, **_: Any)
     """Django's signal `user_logged_in`: write the session's row."""
     if request is None or not hasattr(request, "session"):
         return
+    now = datetime.now(UTC)
+    request.session[BEGUN] = now.timestamp()
     if request.session.session_key is None:
         request.session.create()
-    now = datetime.now(UTC)
     with transaction.atomic():
         act_as(user.pk)
         LoginSession.objects.update_or_create(
@@ -64,7 +65,7 @@ def record_logout(sender: Any, request: HttpRequest | None, user: User | None, *
 
 
 def record_use(request: HttpRequest) -> None:
-    """Write that the session was used, once a minute. Needs a transaction that acts as the user."""
+    """Write that the session was used, and prolong it, once a minute. Needs a transaction that acts as the user."""
     key = request.session.session_key
     if key is None or not request.user.is_authenticated:
         return
@@ -75,6 +76,8 @@ def record_use(request: HttpRequest) -> None:
         _used.clear()
     _used[digest] = now
     LoginSession.objects.filter(digest=digest).update(last_used_at=datetime.now(UTC))
+    if isinstance(request.session, SessionStore):
+        request.session.prolong()
 
 
 def digest_of(session: SessionBase) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -19,6 +21,9 @@ from django.utils import timezone
 
 from tenants.database import signed_settings
 from tenants.models import LoginSession
+
+#: the key under which a session keeps the time of its login, in seconds
+BEGUN = "begun"
 
 
 class SessionStore(DatabaseSessions):
@@ -36,9 +41,19 @@ class SessionStore(DatabaseSessions):
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         key = self.session_key
         assert key is not None  # save() creates one first
-        return Session(
-            session_key=session_digest(key), session_data=self.encode(data), expire_date=self.get_expiry_date()
-        )
+        return Session(session_key=session_digest(key), session_data=self.encode(data), expire_date=self.ends_at())
+
+    def ends_at(self) -> datetime:
+        """SESSION_IDLE_MINUTES after now, and SESSION_HOURS after the login at the latest."""
+        now = timezone.now()
+        begun = datetime.fromtimestamp(self.get(BEGUN, now.timestamp()), UTC)
+        idle_end = now + timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+        return min(idle_end, begun + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+    def prolong(self) -> None:
+        """The session is used now; nothing else of it is written."""
+        with _visible_session(self.session_key) as digest:
+            Session.objects.filter(session_key=digest).update(expire_date=self.ends_at())
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:

@@ -165,9 +165,12 @@ CREATE AGGREGATE merge_all_attributes(jsonb) (SFUNC = merge_attributes, STYPE = 
 AS_OWNER = "SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp"
 BEFORE_THE_TENANT = f"""
 CREATE FUNCTION api_key_by_digest(key_digest bytea)
-  RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz, signed_scope text)
+  RETURNS TABLE (id uuid, tenant_id uuid, mode varchar, scopes jsonb, last_used_at timestamptz,
+    tenant_requests integer, tenant_recipients integer, key_requests integer, key_recipients integer,
+    signed_scope text)
   LANGUAGE sql STABLE {AS_OWNER} AS $$
-  SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at, sign_setting('tenants', k.tenant_id::text)
+  SELECT k.id, k.tenant_id, k.mode, k.scopes, k.last_used_at, t.requests_per_second, t.recipients_per_second,
+    k.requests_per_second, k.recipients_per_second, sign_setting('tenants', k.tenant_id::text)
   FROM tenants_apikey k
   JOIN tenants_tenant t ON t.id = k.tenant_id WHERE k.digest = key_digest AND k.revoked_at IS NULL AND t.active
 $$;
@@ -213,7 +216,9 @@ CREATE TRIGGER protect_login_rights BEFORE UPDATE ON tenants_user FOR EACH ROW E
 CREATE FUNCTION protect_tenant_switches() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   IF row_security_active('public.tenants_tenant') AND signed_setting('tenants') IS DISTINCT FROM '*'
-    AND (NEW.id, NEW.slug, NEW.sandbox, NEW.active) IS DISTINCT FROM (OLD.id, OLD.slug, OLD.sandbox, OLD.active) THEN
+    AND (NEW.id, NEW.slug, NEW.sandbox, NEW.active, NEW.requests_per_second, NEW.recipients_per_second, NEW.quotas)
+      IS DISTINCT FROM (OLD.id, OLD.slug, OLD.sandbox, OLD.active, OLD.requests_per_second, OLD.recipients_per_second,
+        OLD.quotas) THEN
     RAISE EXCEPTION 'Only an operator may change these columns of a tenant' USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN NEW;
@@ -530,6 +535,33 @@ class Migration(migrations.Migration):
                         verbose_name="opens and clicks of emails",
                     ),
                 ),
+                (
+                    "requests_per_second",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Of all API keys together. Empty: the limit of the installation.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1000000),
+                        ],
+                        verbose_name="requests a second",
+                    ),
+                ),
+                (
+                    "recipients_per_second",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="A bulk request of 1,000 counts 1,000. Empty: the limit of the installation.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1000000),
+                        ],
+                        verbose_name="recipients a second",
+                    ),
+                ),
+                ("quotas", models.JSONField(blank=True, editable=False, null=True)),
                 (
                     "active",
                     models.BooleanField(default=True, help_text="The API refuses the keys of an inactive tenant."),
@@ -1126,6 +1158,32 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         default=list,
                         help_text='["*"] or some of: send, recipients, campaigns, approvals, inbox, events.',
+                    ),
+                ),
+                (
+                    "requests_per_second",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Of this key, within the limit of the tenant. Empty: that limit alone.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1000000),
+                        ],
+                        verbose_name="requests a second",
+                    ),
+                ),
+                (
+                    "recipients_per_second",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Of this key, within the limit of the tenant. Empty: that limit alone.",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(1000000),
+                        ],
+                        verbose_name="recipients a second",
                     ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),

@@ -17,6 +17,7 @@ from notifier.values import zones
 from notifier.values.colors import text_color_on
 from notifier.vocabulary.content import MOST_SMS_SEGMENTS, TenantRules, Tracking
 from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.rates import MOST_PER_SECOND
 from notifier.vocabulary.retention import LEAST_DAYS
 from notifier.vocabulary.status import Mode
 from tenants.models.base import TenantOwned
@@ -200,6 +201,23 @@ class Tenant(models.Model):
         default=False,
         help_text=_("Anybody may see at /status/ and the slug whether your channels work, and your incidents."),
     )
+    # -- limits: notifier.rates and notifier.delivery.quotas --
+    requests_per_second = models.PositiveIntegerField(
+        _("requests a second"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_SECOND)],
+        help_text=_("Of all API keys together. Empty: the limit of the installation."),
+    )
+    recipients_per_second = models.PositiveIntegerField(
+        _("recipients a second"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_SECOND)],
+        help_text=_("A bulk request of 1,000 counts 1,000. Empty: the limit of the installation."),
+    )
+    #: channel -> {"day": most, "month": most}; null: no quota, and nothing is counted
+    quotas = models.JSONField(null=True, blank=True, editable=False)
     active = models.BooleanField(default=True, help_text=_("The API refuses the keys of an inactive tenant."))
     inbox_secret = models.BinaryField(default=bytes, editable=False)  #: encrypted; signs recipient tokens
     #: of the digests of erased people's addresses
@@ -250,6 +268,20 @@ class ApiKey(TenantOwned):
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     scopes = models.JSONField(
         default=list, help_text=_('["*"] or some of: send, recipients, campaigns, approvals, inbox, events.')
+    )
+    requests_per_second = models.PositiveIntegerField(
+        _("requests a second"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_SECOND)],
+        help_text=_("Of this key, within the limit of the tenant. Empty: that limit alone."),
+    )
+    recipients_per_second = models.PositiveIntegerField(
+        _("recipients a second"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_SECOND)],
+        help_text=_("Of this key, within the limit of the tenant. Empty: that limit alone."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

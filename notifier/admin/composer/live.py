@@ -32,6 +32,7 @@ from notifier.vocabulary.ids import parse_id
 from notifier.web.csp import HEADER
 from tenants.admin.base import masked, visible_rows
 from tenants.admin.json_field import read_json
+from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, editable_tenants, may
 from tenants.models import Category, Recipient, Tenant
 from tenants.people.search import search_recipients
@@ -150,6 +151,8 @@ def preview_of(request: HttpRequest, tenant: Tenant, template: Template | None, 
         remember(request, tenant, person_id, chosen=True)
     else:
         person = load_person(tenant, own_recipient(request, tenant) or first_recipient(tenant))
+    if person is not None:
+        record_read(request, tenant.pk, person.id, "preview")
     layout, category = chosen_setup(request, tenant, template)
     channel = post.get("channel", "") or next(iter(content), "")
     return preview(

@@ -25,6 +25,7 @@ from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
 from tenants.admin.json_field import read_json
+from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, editable_tenants
 from tenants.models import Tenant
 
@@ -175,6 +176,8 @@ def preview_context(request: HttpRequest, template: Template) -> dict[str, Any]:
         or first_recipient(template.tenant)
     )
     person = load_person(template.tenant, person_id)
+    if person is not None:
+        record_read(request, template.tenant_id, person.id, "preview")
     error, shown = "", []
     text = values.get("variables", "").strip() or (sample_data(latest.variables) if latest else "")
     try:

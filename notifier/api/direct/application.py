@@ -8,6 +8,7 @@ only after its key was found.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -23,6 +24,7 @@ from notifier.api.framework import idempotency
 from notifier.api.framework.authentication import ApiCaller, digest_of
 from notifier.api.framework.body import MAX_BODY
 from notifier.api.framework.errors import problem_of
+from notifier.delivery.infra.giving_way import urgent, yielding
 from notifier.vocabulary.ids import new_id
 from notifier.web.bodies import Receive, Scope, announced_length
 from notifier.web.direct import (
@@ -62,11 +64,11 @@ class DirectNotifications:
     """Wraps the application that answers everything else. `threads`: for single notifications, each with a database
     connection."""
 
-    def __init__(self, application: Application, threads: int) -> None:
-        self._application, self._keys = application, KnownKeys()
+    def __init__(self, application: Application, threads: int, keys: KnownKeys | None = None) -> None:
+        self._application, self._keys = application, keys or KnownKeys()
         self._groups = {
-            Endpoint.SINGLE: GroupCommit("notifications", store, GroupLimits(threads=threads)),
-            Endpoint.BULK: GroupCommit("bulk", store, GroupLimits(threads=BULK_THREADS, calls=1)),
+            Endpoint.SINGLE: GroupCommit("notifications", _store_single, GroupLimits(threads=threads)),
+            Endpoint.BULK: GroupCommit("bulk", _store_bulk, GroupLimits(threads=BULK_THREADS, calls=1)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,6 +122,16 @@ class DirectNotifications:
         except Exception as error:
             log.exception("unexpected error", action="api error")
             return refusal(problem_of(error), request.endpoint.path)
+
+
+def _store_single(requests: Sequence[Request]) -> list[Answer]:
+    with urgent():
+        return store(requests)
+
+
+def _store_bulk(requests: Sequence[Request]) -> list[Answer]:
+    with yielding():
+        return store(requests)
 
 
 def _request(endpoint: Endpoint, headers: dict[bytes, bytes]) -> Request | None:

@@ -15,6 +15,7 @@ from notifier.api.framework.authentication import ApiCaller
 from notifier.api.framework.errors import Problem
 from notifier.api.notification_bodies import accepted_answer, bulk_answer, read_item, read_items, read_request
 from notifier.delivery import Accepted
+from notifier.delivery.infra.giving_way import give_way
 from notifier.errors import NotifierError
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer
@@ -57,7 +58,11 @@ class Request:
         request."""
         if self.endpoint is Endpoint.SINGLE:
             return [read_request(self.document, caller)]
-        return [read_item(item, caller) for item in read_items(self.document)]
+        attempts = []
+        for item in read_items(self.document):
+            give_way()
+            attempts.append(read_item(item, caller))
+        return attempts
 
     def answer(self, outcomes: Sequence[Outcome]) -> Answer:
         """Raises the NotifierError that refuses a single request."""

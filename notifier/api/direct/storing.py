@@ -26,6 +26,7 @@ from notifier.api.framework.authentication import ApiCaller, lacks_scope, load_c
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.delivery import accept
 from notifier.errors import NotifierError, QueueFull, Unavailable
+from notifier.rates import limits
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer, refusal
 
@@ -132,11 +133,17 @@ def _read(request: Request, callers: Mapping[bytes, ApiCaller]) -> _Fresh | Answ
             raise PermissionDenied(lacks_scope(SCOPE))
         key = request.idempotency_key
         if key is None:
-            return _Fresh(request, caller, request.attempts(caller))
+            return _Fresh(request, caller, _attempts(request, caller))
         name = (caller.mode.value, request.endpoint.value, key)
         return _Fresh(request, caller, [], name, replays.digest(request))
     except REFUSALS as error:
         return _refused(request, error)
+
+
+def _attempts(request: Request, caller: ApiCaller) -> list[SendRequest | Problem]:
+    attempts = request.attempts(caller)
+    limits.take_recipients(caller.key_id, len(attempts))
+    return attempts
 
 
 def _accepted(tenant_id: uuid.UUID, fresh: Sequence[_Fresh]) -> dict[int, Answer]:
@@ -174,7 +181,7 @@ def _replayed_or_refused(entry: _Fresh, keys: replays.Keys) -> Answer | None:
     try:
         if (answer := keys.replay(entry.name, entry.digest)) is not None:
             return answer
-        entry.attempts = entry.request.attempts(entry.caller)
+        entry.attempts = _attempts(entry.request, entry.caller)
     except REFUSALS as error:
         return _refused(entry.request, error)
     return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
+from django.conf import settings
 from django.db import connection
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -21,6 +22,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from notifier.delivery.infra import bulk
+from notifier.vocabulary.rates import Rates
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import EVERYTHING, NAMED_SCOPES, key_digest
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 _USE_RECORDED_EVERY = timedelta(minutes=1)
 # with BEGIN, the scope, which the function has signed, and the source of consent changes, in one round trip
 _CALLER_OF_KEY = """
-SELECT id, tenant_id, mode, scopes::text, last_used_at, set_config('notifier.tenants', signed_scope, true),
+SELECT id, tenant_id, mode, scopes::text, last_used_at, tenant_requests, tenant_recipients, key_requests,
+  key_recipients, set_config('notifier.tenants', signed_scope, true),
   set_config('notifier.consent_source', 'api', true)
 FROM api_key_by_digest(%s)
 """
@@ -41,12 +44,14 @@ CHALLENGE = 'Bearer realm="notifier"'
 
 @dataclass(frozen=True, slots=True)
 class ApiCaller:
-    """The key of a request: its tenant, its mode, and the scopes that it has."""
+    """The key of a request: its tenant, its mode, the scopes that it has, and the rates of both."""
 
     tenant_id: uuid.UUID
     key_id: uuid.UUID
     mode: Mode
     scopes: frozenset[str]
+    tenant_rates: Rates
+    key_rates: Rates
 
     @property
     def is_authenticated(self) -> bool:
@@ -105,10 +110,25 @@ def load_callers(digests: Sequence[bytes]) -> dict[bytes, ApiCaller]:
 
 
 def _caller(row: Sequence[Any]) -> ApiCaller:
-    key_id, tenant_id, mode, scopes, last_used, *_ = row
+    key_id, tenant_id, mode, scopes, last_used, *rates, _, _ = row
     if last_used is None or datetime.now(UTC) - last_used > _USE_RECORDED_EVERY:
         _record_use(key_id)
-    return ApiCaller(tenant_id, key_id, Mode(mode), frozenset(_strings(scopes)))
+    return ApiCaller(
+        tenant_id,
+        key_id,
+        Mode(mode),
+        frozenset(_strings(scopes)),
+        tenant_rates(*rates[:2]),
+        Rates(*rates[2:]),
+    )
+
+
+def tenant_rates(requests: int | None, recipients: int | None) -> Rates:
+    """The rates of a tenant: its own, else those of the settings. 0 in the settings: no limit."""
+    return Rates(
+        settings.RATE_LIMIT_REQUESTS or None if requests is None else requests,
+        settings.RATE_LIMIT_RECIPIENTS or None if recipients is None else recipients,
+    )
 
 
 def _strings(text: str) -> list[str]:

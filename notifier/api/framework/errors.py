@@ -48,6 +48,8 @@ STATUS_OF: tuple[tuple[type[errors.NotifierError], int], ...] = (
     (errors.Conflict, 409),
     (errors.IdempotencyMismatch, 422),
     (errors.QueueFull, 429),
+    (errors.RateLimited, 429),
+    (errors.QuotaExceeded, 429),
     (errors.Forged, 401),
     (errors.ReadOnly, 403),
     (errors.Unconfigured, 409),
@@ -61,7 +63,7 @@ CODE_OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     415: "unsupported_media_type",
-    429: "throttled",
+    429: "rate_limited",
 }
 log = structlog.get_logger("notifier.api")
 
@@ -126,7 +128,7 @@ def problem_of(exc: BaseException) -> Problem:
 
 def _deliberate(exc: errors.NotifierError) -> Problem:
     status = next(code for kind, code in STATUS_OF if isinstance(exc, kind))
-    headers = {"Retry-After": str(RETRY_AFTER)} if status in (429, 503) else {}
+    headers = {"Retry-After": str(getattr(exc, "retry_after", RETRY_AFTER))} if status in (429, 503) else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="notifier"'
     return Problem(status, exc.code, exc.message, exc.field, headers=headers)

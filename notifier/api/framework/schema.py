@@ -49,8 +49,9 @@ class ProblemOutput(serializers.Serializer[Any]):
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem answers of an endpoint: the given statuses, and 401, 403 and 503, which every endpoint may give."""
-    everywhere = {401, 403, 503}
+    """The problem answers of an endpoint: the given statuses, and 401, 403, 429 and 503, which every endpoint may
+    give."""
+    everywhere = {401, 403, 429, 503}
     return {
         (status, MEDIA_TYPE): OpenApiResponse(ProblemOutput, description=TITLES[status])
         for status in sorted(everywhere | set(statuses))
@@ -82,11 +83,37 @@ def page_of(output: type[serializers.BaseSerializer[Any]]) -> Any:
     )
 
 
+RATES = [
+    OpenApiParameter(
+        "RateLimit-Policy",
+        str,
+        OpenApiParameter.HEADER,
+        response=True,
+        description='The limits of the caller: `"requests";q=10000;w=10` is 10,000 in 10 seconds.',
+    ),
+    OpenApiParameter(
+        "RateLimit",
+        str,
+        OpenApiParameter.HEADER,
+        response=True,
+        description='What is left of them: `"requests";r=9990;t=1` is 9,990, and all of them again in a second.',
+    ),
+    OpenApiParameter(
+        "Retry-After",
+        int,
+        OpenApiParameter.HEADER,
+        response=[429, 503],
+        description="Seconds after which to send the request again.",
+    ),
+]
+
+
 def describe(
     summary: str, *, takes: Any = None, gives: Any = None, status: int = 200, fails: tuple[int, ...] = (), **more: Any
 ) -> Callable[[V], V]:
     """extend_schema with the problem answers added. `also`: another status with the same answer."""
     responses = dict.fromkeys((status, more.pop("also", status)), gives)
+    more["parameters"] = [*RATES, *more.get("parameters", [])]
     decorate: Callable[[V], V] = extend_schema(
         summary=summary, request=takes, responses={**responses, **problems(*fails)}, **more
     )

@@ -219,10 +219,11 @@ def _give_back(statement: str, values: Mapping[str, object]) -> None:
 BATCH = 10_000
 #: the longest window, and a day for what zones differ; after it no message can count in the window
 _KEPT_DAYS = 9
+# by an array, which PostgreSQL makes once: it may run a subselect again for each row, and each run with SKIP LOCKED and
+# LIMIT may choose other rows
 _FORGET = """
-DELETE FROM notifier_capcount WHERE (cap_id, recipient_id, window_start) IN (
-  SELECT cap_id, recipient_id, window_start FROM notifier_capcount WHERE window_start < %s
-  ORDER BY window_start LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM notifier_capcount WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM notifier_capcount WHERE window_start < %s ORDER BY window_start LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 
 

@@ -33,12 +33,13 @@ _DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800
 #: while load is shed, events are applied when a route comes due so soon
 _ROUTES_AHEAD = timedelta(minutes=1)
 _LAST_DELAY, _LONGEST_WAIT = timedelta(hours=1), timedelta(days=7)
-# SKIP LOCKED: two workers take different rows
+# SKIP LOCKED: two workers take different rows. By an array, which PostgreSQL makes once: it may run a subselect again
+# for each row, and each run may choose other rows
 _TAKE = """
-DELETE FROM notifier_engagementbatch WHERE id IN (
+DELETE FROM notifier_engagementbatch WHERE id = ANY(ARRAY(
   SELECT id FROM notifier_engagementbatch WHERE due_at <= statement_timestamp()
   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id, tenant_id, channel, events, received_at, due_at, attempts
 """
 

@@ -25,7 +25,7 @@ from tenants.admin.audit_entries import record_change
 from tenants.admin.base import TenantModelAdmin
 from tenants.admin.forms import TenantForm, checked_value
 from tenants.admin.hardening import HardenedAdmin
-from tenants.admin.pages import page_texts
+from tenants.admin.pages import page_texts, tenant_limits
 from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site
@@ -53,12 +53,14 @@ class TenantSettingsForm(TenantForm):
     page_title_en, page_intro_en, page_footer_en = page_texts.fields_for("en")
     page_title_de, page_intro_de, page_footer_de = page_texts.fields_for("de")
     page_title_es, page_intro_es, page_footer_es = page_texts.fields_for("es")
+    quota_lines = tenant_limits.field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in KEPT_IF_EMPTY:
             if name in self.fields:
                 self.fields[name].required = False
+        self.initial.setdefault(tenant_limits.LINES, tenant_limits.lines_of(self.instance.quotas))
         for name, text in page_texts.initial_values(self.instance.page_texts).items():
             self.initial.setdefault(name, text)
 
@@ -70,6 +72,14 @@ class TenantSettingsForm(TenantForm):
         if any(name in self.fields for name in page_texts.FIELDS):
             self.instance.page_texts = page_texts.texts_of(values)
         return values
+
+    def clean_quota_lines(self) -> str:
+        text = str(self.cleaned_data[tenant_limits.LINES])
+        try:
+            self.instance.quotas = tenant_limits.read_lines(text)
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from error
+        return text
 
     def clean_send_windows(self) -> str:
         text = "\n".join(line.strip() for line in self.cleaned_data["send_windows"].splitlines() if line.strip())
@@ -139,6 +149,7 @@ class TenantAdmin(TenantModelAdmin):
                 "description": _("A shorter time deletes what is older within the hour. Nothing brings it back."),
             },
         ),
+        (_("Limits"), {"fields": (*tenant_limits.RATES, tenant_limits.LINES, "usage")}),
         (_("Operation"), {"fields": ("status_page", "sandbox", "active", "id", "created_at")}),
     )
 
@@ -146,11 +157,25 @@ class TenantAdmin(TenantModelAdmin):
         return is_platform_operator(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fixed = ("id", "created_at", "kept_now")
+        fixed = ("id", "created_at", "kept_now", "usage")
         if is_platform_operator(request):
             return fixed if obj is None else (*fixed, "slug")
         # operators decide these
-        return (*fixed, "slug", "sandbox", "active")
+        return (*fixed, "slug", "sandbox", "active", *tenant_limits.RATES)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Quotas are lines of text for an operator; members see what is used of them."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if is_platform_operator(request):
+            return fieldsets
+        return [
+            (title, {**options, "fields": tuple(name for name in options["fields"] if name != tenant_limits.LINES)})
+            for title, options in fieldsets
+        ]
+
+    @admin.display(description=_("used"))
+    def usage(self, tenant: Tenant) -> str:
+        return tenant_limits.shown_usage(tenant)
 
     @admin.display(description=_("kept now"))
     def kept_now(self, tenant: Tenant) -> str:
@@ -170,6 +195,9 @@ class TenantAdmin(TenantModelAdmin):
         if not change:
             create_default_categories(obj)
             return
+        if tenant_limits.LINES in form.changed_data:
+            before = tenant_limits.read_lines(form.initial[tenant_limits.LINES])
+            record_change(request, obj, "quotas_changed", changes=tenant_limits.changed_values(before, obj.quotas))
         if "require_two_factor" in form.changed_data:
             if obj.require_two_factor:
                 self._end_sessions_without_second_factor(request, obj)
@@ -216,7 +244,7 @@ class ApiKeyForm(TenantForm):
 
     class Meta:
         model = ApiKey
-        fields = ("tenant", "name", "mode", "scopes")
+        fields = ("tenant", "name", "mode", "scopes", *tenant_limits.RATES)
 
 
 @admin.register(ApiKey, site=admin_site)
@@ -243,7 +271,7 @@ class ApiKeyAdmin(TenantModelAdmin):
         return gettext("in use") if key.last_used_at else gettext("never used")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = ("tenant", "name", "mode", "scopes")
+        fields = ("tenant", "name", "mode", "scopes", *tenant_limits.RATES)
         return fields if obj is None else (*fields, "prefix", "created_at", "last_used_at", "revoked_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -255,6 +283,8 @@ class ApiKeyAdmin(TenantModelAdmin):
             super().save_model(request, obj, form, change)
             return
         created, key = create_key(obj.tenant, obj.name, obj.mode, form.cleaned_data["scopes"])
+        rates = {name: getattr(obj, name) for name in tenant_limits.RATES}
+        ApiKey.objects.filter(pk=created.pk).update(**rates)
         obj.pk, obj.prefix = created.pk, created.prefix
         obj._state.adding = False
         request.__dict__["notifier_key"] = key
@@ -277,6 +307,8 @@ class ApiKeyAdmin(TenantModelAdmin):
             return None
         old = keys[0]
         created, text = create_key(old.tenant, old.name, old.mode, old.scopes)
+        rates = {name: getattr(old, name) for name in tenant_limits.RATES}
+        ApiKey.objects.filter(pk=created.pk).update(**rates)
         record_change(request, created, "rotated")
         messages.info(request, gettext("Both keys work now. Revoke the old one when its last use no longer changes."))
         back = reverse("admin:tenants_apikey_changelist")

@@ -21,6 +21,7 @@ from notifier.values.zones import zone
 from notifier.vocabulary.ids import parse_id
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base import visible_rows
+from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, may
 from tenants.admin.timeline.entries import PAGE, Window, kinds, parse_key, read_entries
 from tenants.admin.timeline.facts import read_facts
@@ -64,6 +65,7 @@ class TimelinePage(_Page):
 
     def timeline_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         recipient = self.find_recipient(request, pk)
+        record_read(request, recipient.tenant_id, recipient.pk, "timeline")
         chosen = {name: request.GET.get(name, "") for name in ("kind", "channel", "message")}
         before = parse_key(request.GET.get("before", ""))
         channel = chosen["channel"] if chosen["channel"] in channels() else ""

@@ -20,6 +20,7 @@ from notifier.channels import channels
 from notifier.vocabulary.status import Kind
 from tenants.admin.audit_entries import record_change
 from tenants.admin.forms import checked_value
+from tenants.admin.person_reads import record_read
 from tenants.admin.timeline.choices import Box, Choices, boxes, store
 from tenants.admin.timeline.page import NAME as TIMELINE
 from tenants.admin.timeline.page import TimelinePage
@@ -61,6 +62,7 @@ class PreferencesPage(TimelinePage):
         recipient = self.find_recipient(request, pk)
         if not self.has_change_permission(request, recipient):
             raise PermissionDenied
+        record_read(request, recipient.tenant_id, recipient.pk, "preferences")
         with transaction.atomic():
             locked = Preference.objects.select_for_update().filter(recipient=recipient).first()
             preference = locked or Preference(tenant_id=recipient.tenant_id, recipient=recipient)

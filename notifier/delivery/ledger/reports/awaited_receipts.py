@@ -100,12 +100,12 @@ class ClaimedRow(NamedTuple):
 
 
 _CLAIM = """
+WITH due AS MATERIALIZED (
+  SELECT id, due_at, cardinality(refs) AS size FROM notifier_awaitedreceipts
+  WHERE account_id = %s AND due_at <= now()
+  ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
 UPDATE notifier_awaitedreceipts r SET attempts = r.attempts + 1, due_at = now() + make_interval(secs => %s)
-FROM (SELECT id, row_number() OVER w AS number, sum(size) OVER w AS total
-      FROM (SELECT id, due_at, cardinality(refs) AS size FROM notifier_awaitedreceipts
-            WHERE account_id = %s AND due_at <= now()
-            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) due
-      WINDOW w AS (ORDER BY due_at, id)) c
+FROM (SELECT id, row_number() OVER w AS number, sum(size) OVER w AS total FROM due WINDOW w AS (ORDER BY due_at, id)) c
 WHERE r.id = c.id AND (c.number = 1 OR c.total <= %s)
 RETURNING r.id, r.tenant_id, r.account_id, r.delivery_ids, r.refs, r.sent_at, r.attempts
 """
@@ -115,7 +115,7 @@ def claim(account_id: uuid.UUID, most: int, lease: float) -> list[ClaimedRow]:
     """Take due rows of one account, with up to `most` messages together, the oldest first. After `lease` seconds
     another worker may take them."""
     with bulk.cursor() as cursor:
-        cursor.execute(_CLAIM, [lease, account_id, most, most], prepare=True)
+        cursor.execute(_CLAIM, [account_id, most, lease, most], prepare=True)
         return [ClaimedRow._make(row) for row in cursor.fetchall()]
 
 

@@ -96,12 +96,12 @@ def due_accounts() -> list[uuid.UUID]:
 
 # octet_length of a long value reads no more than its head
 _CLAIM = f"""
+WITH due AS MATERIALIZED (
+  SELECT id, due_at, octet_length(sealed) AS size FROM notifier_receipt
+  WHERE account_id = %s AND {_WAITING} AND due_at <= now()
+  ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
 UPDATE notifier_receipt r SET attempts = r.attempts + 1, due_at = now() + make_interval(secs => %s)
-FROM (SELECT id, row_number() OVER w AS number, sum(size) OVER w AS total
-      FROM (SELECT id, due_at, octet_length(sealed) AS size FROM notifier_receipt
-            WHERE account_id = %s AND {_WAITING} AND due_at <= now()
-            ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) due
-      WINDOW w AS (ORDER BY due_at, id)) c
+FROM (SELECT id, row_number() OVER w AS number, sum(size) OVER w AS total FROM due WINDOW w AS (ORDER BY due_at, id)) c
 WHERE r.id = c.id AND (c.number = 1 OR c.total <= %s)
 RETURNING r.id, r.tenant_id, r.state, r.sealed, r.received_at, r.attempts
 """
@@ -118,7 +118,7 @@ class ClaimLimits(NamedTuple):
 def claim(account_id: uuid.UUID, limits: ClaimLimits) -> list[ClaimedReceipt]:
     """Take due rows of one account, the oldest first."""
     with bulk.cursor() as cursor:
-        cursor.execute(_CLAIM, [limits.lease, account_id, limits.rows, limits.size], binary=True, prepare=True)
+        cursor.execute(_CLAIM, [account_id, limits.rows, limits.lease, limits.size], binary=True, prepare=True)
         return sorted((ClaimedReceipt._make(row) for row in cursor.fetchall()), key=lambda row: row.received_at)
 
 
