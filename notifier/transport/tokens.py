@@ -17,6 +17,7 @@ RENEW_BEFORE = 300.0  #: seconds before its end at which a token is replaced
 REMEMBER_REFUSED = 5.0  #: seconds for which refused credentials are not tried again
 REMEMBER_FAILED = 1.0  #: likewise after a temporary failure of the token endpoint
 CAPACITY = 10_000  #: entries, 1.5 kB each
+LOST_SOON = 2.0  #: a request whose connection was lost within these seconds is sent once more: the server had closed it
 KEEP_FRESH = 1.0  #: seconds for which `forget` keeps a fresh token: late 401s concern the token before it
 
 
@@ -90,7 +91,7 @@ class Tokens:
 
     def _renew(self, entry: _Entry, request: Request) -> str:
         try:
-            token, life = read_grant(self._fetch(request))
+            token, life = read_grant(self._ask(request))
         except TokenRefused as refused:
             pause = REMEMBER_FAILED if refused.temporary else REMEMBER_REFUSED
             entry.token, entry.refused, entry.refused_until = "", refused, self._clock() + pause
@@ -98,6 +99,13 @@ class Tokens:
         entry.token, entry.refused, entry.born = token, None, self._clock()
         entry.until = entry.born + max(life - RENEW_BEFORE, life / 2)
         return token
+
+    def _ask(self, request: Request) -> Response | TransportError:
+        """A second grant does no harm, and without it all messages of the account would wait for the next attempt."""
+        began = self._clock()
+        answer = self._fetch(request)
+        lost = isinstance(answer, TransportError) and not answer.unreachable
+        return self._fetch(request) if lost and self._clock() - began < LOST_SOON else answer
 
 
 def read_grant(answer: Response | TransportError) -> tuple[str, float]:

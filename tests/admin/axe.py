@@ -34,9 +34,18 @@ def violations(page: Page, rules: tuple[str, ...] = (), without: str = "") -> li
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(f"() => {{ {SCRIPT} }}")
     context = f"{{ exclude: ['{without}'] }}" if without else "document"
+    only = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
+    if not _blocking(page, context, only):
+        return []
+    # a panel may have begun to fade while axe read it; what the page is a second later counts
+    page.wait_for_timeout(1000)
+    return _blocking(page, context, only)
+
+
+def _blocking(page: Page, context: str, only: dict[str, Any]) -> list[str]:
     result = page.evaluate(
         f"runOnly => axe.run({context}, {{ runOnly, resultTypes: ['violations'] }})",
-        {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS},
+        only,
     )
     return [line for rule in result["violations"] if rule["impact"] in BLOCKING for line in _lines(rule)]
 

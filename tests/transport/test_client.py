@@ -115,7 +115,7 @@ def test_the_total_timeout_holds_and_leaves_the_request_in_doubt(sandbox: Sandbo
 
 
 def test_a_slow_answer_does_not_delay_the_others(sandbox: Sandbox) -> None:
-    sandbox.faults(slow_ms=1500)
+    sandbox.faults(slow_ms=4000)
     batches = list(
         sandboxed(sandbox.url).send(
             [a_push("slow-1"), *(a_push(f"ok-{i}") for i in range(50))], http_client(sandbox.ca)

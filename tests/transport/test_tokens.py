@@ -53,6 +53,19 @@ def test_late_refusals_of_an_older_token_do_not_drop_the_new_one() -> None:
     assert endpoint.requests == 1
 
 
+def test_a_request_whose_connection_is_lost_is_sent_once_more_and_a_server_that_is_away_is_not_asked_twice() -> None:
+    answers = [TransportError(True, "the connection ended"), GOOD]
+    assert Tokens(lambda _: answers.pop(0)).get(REQUEST) == "T1"
+    for answer, requests in (
+        (TransportError(False, "no route", unreachable=True), 1),
+        (TransportError(True, "cut"), 2),
+    ):
+        endpoint = Endpoint(answer)
+        with pytest.raises(TokenRefused):
+            Tokens(endpoint).get(REQUEST)
+        assert endpoint.requests == requests
+
+
 def test_a_token_near_its_end_is_replaced() -> None:
     endpoint = Endpoint(Response(200, {}, b'{"access_token":"T1","expires_in":0}'))
     cache = Tokens(endpoint)

@@ -54,7 +54,8 @@ FLAKY = "fffe0020"  #: 503 the first time
 SLOW = "fffe0021"  #: the answer waits for `slow_ms`
 
 
-def gone_since(token: str, now: int) -> int:
-    """The milliseconds of a 410's `timestamp`, as the token says."""
+def gone_since(token: str, now: float) -> int:
+    """The milliseconds of a 410's `timestamp`: as the token says, else `now` (seconds). A whole second would be before
+    the registration of a device of the same second."""
     seconds = int(token[PREFIX_SIZE : 2 * PREFIX_SIZE] or "0", 16)
-    return (seconds or now) * 1000
+    return int((seconds or now) * 1000)

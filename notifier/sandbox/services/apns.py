@@ -125,7 +125,7 @@ class Apns(MessageService):
     def _refuse(self, status: int, reason: str, message_id: str, token: str = "") -> Answer:
         document: dict[str, Any] = {"reason": reason}
         if status == 410:
-            document["timestamp"] = gone_since(token, int(time.time()))
+            document["timestamp"] = gone_since(token, time.time())
         headers = [("apns-id", message_id)]
         if status == 503 and self.state.faults.retry_after is not None:
             headers.append(("retry-after", f"{self.state.faults.retry_after:g}"))
