@@ -12,6 +12,14 @@ ARGS ?=
 # machine of two cores has: many tests wait
 PROCESSES ?= 3
 
+# make chaos: SHORT=1 is the form of every build; ROWS="kill*,valkey*" chooses rows; SEED repeats a run
+SHORT ?=
+SEED ?=
+ROWS ?=
+RECIPIENTS ?=
+MINUTES ?= 60
+CHAOS := SHORT=$(SHORT) SEED=$(SEED) ROWS="$(ROWS)" RECIPIENTS=$(RECIPIENTS)
+
 # a production-like environment, so that `check --deploy` checks what will be deployed
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
 	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example
@@ -20,7 +28,7 @@ DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e
 BENCH_STAMP := $(VENV)/.installed-bench
 NODE_PEERS := bench/peers/node
 
-.PHONY: demo up test bench screenshots messages check fix lock clean help
+.PHONY: demo up test chaos chaos-soak bench screenshots messages check fix lock clean help
 .DEFAULT_GOAL := help
 
 demo: $(STAMP)  ## Start everything and send a campaign (DEMO_RECIPIENTS=50000; EXIT=1 stops at the end)
@@ -31,6 +39,12 @@ up: $(STAMP)  ## Start everything without the demo, until Ctrl-C
 
 test: $(STAMP)  ## Run the tests with their own servers (ARGS="-k inbox -x"; PROCESSES=3)
 	@TEST_PROCESSES=$(PROCESSES) $(RUN) -m pytest --numprocesses $(PROCESSES) --dist loadscope $(ARGS)
+
+chaos: $(STAMP)  ## Break everything, one fault after the other, and count at the receiver (SHORT=1; ROWS="kill*"; SEED=7; docs/chaos.md)
+	@$(CHAOS) $(RUN) -m tests.chaos
+
+chaos-soak: $(STAMP)  ## Break something every 15 s for an hour (MINUTES=60)
+	@$(CHAOS) MINUTES=$(MINUTES) $(RUN) -m tests.chaos
 
 bench: $(STAMP) $(BENCH_STAMP)  ## Measure the speed beside h2load and other clients (BENCH_N=300000; BENCH_SHORT=1; bench/README.md)
 	@$(RUN) -m bench
@@ -63,7 +77,7 @@ clean:  ## Remove .venv, .local and caches (stop a running demo first)
 	rm -rf $(VENV) $(NODE_PEERS)/node_modules tests/judges/node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis static-collected
 
 help:  ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 # a changed lock file installs the packages again; an unchanged one costs nothing
 $(STAMP): requirements.lock

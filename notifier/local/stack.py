@@ -5,8 +5,8 @@
         stack.start("sandbox", "web", "worker:push", "beat")
         stack.kill("worker:push")            # kill -9; stays down until started
 
-`worker:<queue>` means all nodes of that queue, `worker:<queue>:<n>` one node. A process that crashes is restarted with
-back-off. `make demo`, `make up`, the flow tests and the crash tests use this class.
+`worker:<queue>` means all nodes of that queue, `worker:<queue>:<n>` one node, `beat:<n>` one more beat. A process that
+crashes is restarted with back-off. `make demo`, `make up`, the flow tests and `make chaos` use this class.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import ChainMap
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +130,13 @@ class Stack:
         stopped = [node for name in names for node in self._expand(name) if self.pid(node) is None]
         run_parallel([partial(self._start_one, name) for name in stopped])
 
+    def start_varied(self, name: str, environ: Mapping[str, str], *arguments: str) -> None:
+        """Start one stopped program with more variables and arguments, until it is stopped. The program is no fork: the
+        fork server has one environment."""
+        program = self._build(name)
+        varied = replace(program, env={**program.env, **environ}, argv=(*program.argv, *arguments))
+        self._adopt(Child(varied, self.root, self.say)).start()
+
     def stop(self, name: str) -> None:
         run_parallel([child.stop for child in self._named(name)])
 
@@ -148,6 +156,10 @@ class Stack:
     def pids(self, name: str) -> list[int]:
         """The process ids of all running nodes of this name."""
         return [pid for child in self._named(name) if (pid := child.pid) is not None]
+
+    def crashes(self, name: str) -> int:
+        """How often one process ended by itself and was restarted since it was started."""
+        return self._all()[name].restarts
 
     def log(self, name: str) -> Path:
         return self._all()[name].log
@@ -245,7 +257,7 @@ class Stack:
             case "sandbox":
                 return programs.sandbox(env, self._ports["sandbox"], self.root / "sandbox")
             case "beat":
-                return programs.beat(env)
+                return programs.beat(env, name)
             case "flower":
                 return programs.flower(env, self._ports["flower"])
             case "worker":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import random
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from notifier.sandbox.http.client import HttpPost, Origin
 CONCURRENCY = 16
 PAUSES = (1.0, 5.0)  #: seconds before the second and the third attempt
 TIMEOUT = 10.0  #: seconds of one attempt
+SHUFFLE_SECONDS = 2.0
 MOST = 100_000  #: calls that wait, those that are not due yet included
 MOST_BYTES = 128 * 1024 * 1024
 
@@ -52,6 +54,9 @@ class Callbacks:
     """`post` queues a call. `report` counts calls: `sent` (2xx), `failed` (three attempts without 2xx), `dropped` (the
     queue was full), `refused` (the address may not be called)."""
 
+    #: how often each call is repeated; all calls are shuffled then
+    repeats = 0
+
     def __init__(self, sites: Iterable[Site] = (), pauses: Sequence[float] = PAUSES) -> None:
         self._sites = {site.origin: site for site in sites}
         self._http, self._pauses = HttpPost(), pauses
@@ -66,10 +71,15 @@ class Callbacks:
         """Queue a call of `url`, at the earliest in `delay` seconds. Never raises: a call that cannot be made is
         counted."""
         if (at := self._address(url)) is not None:
-            self._queue.add(Call(at, url, headers, body), delay)
+            self._queue.add(Call(at, url, headers, body), self._shuffled(delay))
+            for _ in range(self.repeats):
+                self._queue.add(Call(at, url, headers, body), self._shuffled(delay))
         else:
             self._queue.counts["refused"] += 1
             log.warning("a callback was refused: only the loopback and the origins of --site may be called")
+
+    def _shuffled(self, delay: float) -> float:
+        return delay + random.uniform(0, SHUFFLE_SECONDS) if self.repeats else delay  # noqa: S311
 
     def report(self) -> dict[str, int]:
         queue = self._queue

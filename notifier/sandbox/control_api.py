@@ -115,6 +115,7 @@ class ControlApi(FakeService):
 
     def _set_faults(self, incoming: Incoming) -> Answer:
         self.state.faults.change(orjson.loads(incoming.body))
+        self.state.callbacks.repeats = self.state.faults.callback_repeats
         return self._get_faults(incoming)
 
     def _get_faults(self, _incoming: Incoming) -> Answer:

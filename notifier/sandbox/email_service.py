@@ -101,8 +101,8 @@ class EmailService(MessageService):
         return answer._replace(delay=answer.delay + delay, hangup="hangup" in words)
 
     def retry_after(self) -> tuple[tuple[str, str], ...]:
-        after = self.state.faults.retry_after
-        return () if after is None else (("retry-after", f"{after:g}"),)
+        after = self.state.faults.retry_after_text
+        return () if after is None else (("retry-after", after),)
 
 
 def words_of(address: str) -> tuple[str, str]:

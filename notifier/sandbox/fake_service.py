@@ -11,8 +11,10 @@ from typing import ClassVar, NamedTuple
 
 import orjson
 
+from notifier.sandbox.faults import ServiceFaults
 from notifier.sandbox.state import SandboxState
 
+HANG_SECONDS = 3600.0
 REFUSED_STREAM = 0x7
 INTERNAL_ERROR = 0x2
 
@@ -71,8 +73,7 @@ class FakeService(ABC):
 
 
 class MessageService(FakeService):
-    """A fake service that takes messages. It counts the outcomes of messages, and obeys the knobs `latency_ms`,
-    `error_rate` and, for every request, `down`."""
+    """A fake service that takes messages. It counts the outcomes of messages, and obeys the knobs of ServiceFaults."""
 
     def __init__(self, state: SandboxState) -> None:
         super().__init__(state)
@@ -88,7 +89,7 @@ class MessageService(FakeService):
     def answer(self, incoming: Incoming) -> Answer:
         state, faults = self.state, self.state.faults.for_service(self._name)
         failing = faults.error_rate and random.random() < faults.error_rate  # noqa: S311
-        answer = self.unavailable() if failing else self.answer_message(incoming)
+        answer = self.unavailable() if failing else self._answer_or_fault(incoming, faults)
         if answer.reset is None:
             state.arrivals.count("hangup" if answer.hangup else str(answer.status), self._name)
         else:
@@ -96,11 +97,29 @@ class MessageService(FakeService):
         wait = faults.latency_ms / 1000
         return answer._replace(delay=answer.delay + wait) if wait else answer
 
+    def _answer_or_fault(self, incoming: Incoming, faults: ServiceFaults) -> Answer:
+        """The answer to a message, or what a knob lets happen in its place."""
+        if not faults.any_rate:
+            return self.answer_message(incoming)
+        dice = random.random()  # noqa: S311
+        if (dice := dice - faults.throttle_rate) < 0:
+            return self._with_retry_after(429, "Too many requests")
+        if (dice := dice - faults.hang_rate) < 0:
+            return Answer(503, delay=HANG_SECONDS)
+        if (dice := dice - faults.reset_rate) < 0:
+            return Answer(0, reset=INTERNAL_ERROR)
+        answer = self.answer_message(incoming)
+        taken_and_lost = dice < faults.lost_rate and 200 <= answer.status < 300
+        return Answer(0, reset=INTERNAL_ERROR) if taken_and_lost else answer
+
     def unavailable(self) -> Answer:
         """The service's own 503."""
-        after = self.state.faults.retry_after
-        headers = () if after is None else (("retry-after", f"{after:g}"),)
-        return json_answer(503, {"message": "Service unavailable"}, headers)
+        return self._with_retry_after(503, "Service unavailable")
+
+    def _with_retry_after(self, status: int, message: str) -> Answer:
+        after = self.state.faults.retry_after_text
+        headers = () if after is None else (("retry-after", after),)
+        return json_answer(status, {"message": message}, headers)
 
     @abstractmethod
     def answer_message(self, incoming: Incoming) -> Answer:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
+
+DATE = "date"
+#: knobs that are numbers of requests, streams, seconds or calls
+_WHOLE = ("goaway_every", "refuse_every", "first_streams", "token_seconds", "callback_repeats")
 
 
 @dataclasses.dataclass
@@ -13,19 +19,29 @@ class ServiceFaults:
 
     latency_ms: float = 0.0  #: every answer waits this long
     error_rate: float = 0.0  #: share of messages answered 503 (SMTP: 451), 0..1
+    throttle_rate: float = 0.0  #: share of requests answered 429
+    hang_rate: float = 0.0  #: share of requests that are never answered, and whose message is not taken
+    reset_rate: float = 0.0  #: share of streams that are reset (HTTP/1.1: connections that are cut), message not taken
+    lost_rate: float = 0.0  #: the same, after the message was taken
     down: bool = False  #: every request is answered 503, every SMTP connection 421
 
     def change(self, values: Any) -> None:
         _change(self, values)
 
     def worst(self, other: ServiceFaults) -> ServiceFaults:
-        latency, rate = max(self.latency_ms, other.latency_ms), max(self.error_rate, other.error_rate)
-        return ServiceFaults(latency, rate, self.down or other.down)
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(ServiceFaults))
+        return ServiceFaults(*(max(pair) for pair in pairs))
+
+    @property
+    def any_rate(self) -> float:
+        """The share of requests with which something is wrong, besides `error_rate`."""
+        return self.throttle_rate + self.hang_rate + self.reset_rate + self.lost_rate
 
 
 @dataclasses.dataclass
 class Faults(ServiceFaults):
-    retry_after: float | None = 1.0  #: seconds in the Retry-After of 429 and 503; null: no header
+    #: the Retry-After of 429 and 503: seconds, or a text as it is; `date`: an HTTP date two seconds ahead; null: none
+    retry_after: float | str | None = 1.0
     slow_ms: float = 3000.0  #: how long the answer to a `slow-` address waits
     goaway_every: int = 0  #: requests after which a connection gets a GOAWAY; 0: never
     refuse_every: int = 0  #: every n-th stream of a connection is refused unprocessed; 0: never
@@ -33,6 +49,7 @@ class Faults(ServiceFaults):
     reject_auth: bool = False  #: every login and every bearer token is refused
     reject_grants: bool = False  #: the token endpoint refuses every assertion
     token_seconds: int = 3600  #: life of an access token
+    callback_repeats: int = 0  #: how often each callback is repeated; all of them are shuffled then
     #: by the name of a service or of a channel; of several values the worst counts
     services: dict[str, ServiceFaults] = dataclasses.field(default_factory=dict)
 
@@ -65,6 +82,13 @@ class Faults(ServiceFaults):
                 setattr(self, f.name, f.default)
         self.services = {}
         self._combine()
+
+    @property
+    def retry_after_text(self) -> str | None:
+        """The value of the header Retry-After now; None: no header."""
+        if self.retry_after == DATE:
+            return format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+        return self.retry_after if isinstance(self.retry_after, str | None) else f"{self.retry_after:g}"
 
     def values(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -101,10 +125,10 @@ def _change(faults: ServiceFaults, values: Any) -> None:
 
 
 def _fits(now: Any, value: Any, name: str) -> bool:
-    if name == "retry_after" and value is None:
+    if name == "retry_after" and (value is None or (isinstance(value, str) and value.isprintable())):
         return True
     if isinstance(now, bool) or isinstance(value, bool):
         return isinstance(now, bool) and isinstance(value, bool)
-    if name in ("goaway_every", "refuse_every", "first_streams", "token_seconds"):
+    if name in _WHOLE:
         return isinstance(value, int) and value >= 0
     return isinstance(value, (int, float)) and value >= 0

@@ -70,3 +70,4 @@ class SandboxState:
         self.tokens.grants.clear()
         self.counters.clear()
         self.faults.reset()
+        self.callbacks.repeats = 0

@@ -25,14 +25,14 @@ class Arrived:
 
 class Sandbox:
     def __init__(self, url: str, ca: str) -> None:
-        self._caller = Caller(url, ca=ca)
+        self.caller = Caller(url, ca=ca)
 
     def reset(self) -> None:
         """Forget all arrivals and end all injected faults."""
-        self._caller.request_json("POST", "/_reset", {})
+        self.caller.request_json("POST", "/_reset", {})
 
     def faults(self, **settings: object) -> None:
-        self._caller.request_json("POST", "/_faults", settings)
+        self.caller.request_json("POST", "/_faults", settings)
 
     def count(self) -> int:
         """Messages accepted since the reset, including repeats."""
@@ -63,32 +63,32 @@ class Sandbox:
 
     def mail(self, address: str) -> EmailMessage:
         """The newest email to this mailbox, as the standard library reads it."""
-        raw = self._caller.request_json("GET", query("/_mail", address=address))[-1]["raw"]
+        raw = self.caller.request_json("GET", query("/_mail", address=address))[-1]["raw"]
         message = email.message_from_string(raw, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         return message
 
     def pushes(self, address: str) -> list[dict[str, Any]]:
         """The bodies of the pushes to this device, as they came, oldest first."""
-        kept = self._caller.request_json("GET", query("/_outbox/messages", channel="push", address=address))["messages"]
-        details = [self._caller.request_json("GET", f"/_outbox/messages/{each['number']}") for each in kept]
+        kept = self.caller.request_json("GET", query("/_outbox/messages", channel="push", address=address))["messages"]
+        details = [self.caller.request_json("GET", f"/_outbox/messages/{each['number']}") for each in kept]
         return [json.loads(each["source"]) for each in sorted(details, key=lambda each: each["number"])]
 
     def answer_sms(self, number: str, text: str) -> None:
         """The owner of this number answers the newest SMS."""
-        self._caller.request_json("POST", "/_sms/inbound", {"from": number, "text": text})
+        self.caller.request_json("POST", "/_sms/inbound", {"from": number, "text": text})
 
     def subscription(self, server_key: str) -> dict[str, Any]:
         """A browser's subscription to which only the sender with this VAPID key may send."""
         options = {"application_server_key": server_key}
-        subscription: dict[str, Any] = self._caller.request_json("POST", "/_webpush/subscriptions", options)
+        subscription: dict[str, Any] = self.caller.request_json("POST", "/_webpush/subscriptions", options)
         return subscription
 
     def pushed(self, endpoint: str) -> list[str]:
         """The decrypted messages that wait for this browser, oldest first."""
-        pushed = self._caller.request_json("GET", query("/_webpush/messages", endpoint=endpoint))
+        pushed = self.caller.request_json("GET", query("/_webpush/messages", endpoint=endpoint))
         return [message["content"] for message in pushed]
 
     def _report(self, **values: object) -> dict[str, Any]:
-        report: dict[str, Any] = self._caller.request_json("GET", query("/_report", **values))
+        report: dict[str, Any] = self.caller.request_json("GET", query("/_report", **values))
         return report

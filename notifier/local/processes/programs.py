@@ -68,9 +68,9 @@ def worker(env: Mapping[str, str], queue: Queue, number: int) -> Program:
     return _celery(name, argv, env, log_says(r"\bready\b"), nice=10 if queue.name == "batch" else 0)
 
 
-def beat(env: Mapping[str, str]) -> Program:
+def beat(env: Mapping[str, str], name: str = "beat") -> Program:
     argv = (*CELERY, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--loglevel", "INFO")
-    return _celery("beat", argv, env, log_says(r"beat: Starting|DatabaseScheduler"))
+    return _celery(name, argv, env, log_says(r"beat: Starting|DatabaseScheduler"))
 
 
 def flower(env: Mapping[str, str], port: int) -> Program:

@@ -127,8 +127,8 @@ class Apns(MessageService):
         if status == 410:
             document["timestamp"] = gone_since(token, time.time())
         headers = [("apns-id", message_id)]
-        if status == 503 and self.state.faults.retry_after is not None:
-            headers.append(("retry-after", f"{self.state.faults.retry_after:g}"))
+        if status == 503 and (wait := self.state.faults.retry_after_text) is not None:
+            headers.append(("retry-after", wait))
         return json_answer(status, document, tuple(headers))
 
     def _take(self, incoming: Incoming, token: str, message_id: str, document: dict[str, Any]) -> None:

@@ -108,8 +108,8 @@ class Expo(MessageService):
         if "protected" in words and "authorization" not in incoming.headers:
             return _refuse(401, "UNAUTHORIZED", "The project requires an access token.")
         if "throttled" in words:
-            after = self.state.faults.retry_after
-            headers = () if after is None else (("retry-after", f"{after:g}"),)
+            after = self.state.faults.retry_after_text
+            headers = () if after is None else (("retry-after", after),)
             return _refuse(429, "TOO_MANY_REQUESTS", "Too many requests.")._replace(headers=headers)
         return None
 

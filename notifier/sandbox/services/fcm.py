@@ -102,8 +102,8 @@ class Fcm(MessageService):
 
     def _refuse(self, status: int, code: str, fcm_code: str, message: str) -> Answer:
         answer = _error(status, code, fcm_code, message)
-        if status in (429, 503) and self._faults.retry_after is not None:
-            return answer._replace(headers=(("retry-after", f"{self._faults.retry_after:g}"),))
+        if status in (429, 503) and (wait := self._faults.retry_after_text) is not None:
+            return answer._replace(headers=(("retry-after", wait),))
         return answer
 
     def _take(self, address: str, message: dict[str, Any], body: bytes) -> None:

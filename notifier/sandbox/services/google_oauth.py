@@ -37,11 +37,12 @@ class GoogleOAuth(FakeService):
     def answer(self, incoming: Incoming) -> Answer:
         if incoming.method != "POST":
             return json_answer(405, {"error": "invalid_request", "error_description": "POST only"})
+        host = incoming.headers.get(":authority") or incoming.headers.get("host", "")
         form = parse_qs(incoming.body.decode("utf-8", "replace"))
         if form.get("grant_type") != [GRANT]:
             return _refuse("unsupported_grant_type", f"grant_type must be {GRANT}")
         try:
-            self._check(form.get("assertion", [""])[0])
+            self._check(form.get("assertion", [""])[0], host)
         except (jwt.PyJWTError, ValueError) as error:
             self.state.tokens.grants["refused"] += 1
             return _refuse("invalid_grant", f"Invalid JWT: {error}")
@@ -49,14 +50,15 @@ class GoogleOAuth(FakeService):
         token, life = self.state.tokens.issue()
         return json_answer(200, {"access_token": token, "expires_in": life, "token_type": "Bearer"})
 
-    def _check(self, assertion: str) -> None:
+    def _check(self, assertion: str, host: str) -> None:
+        """`host`: as the client names the server; a proxy may stand before it."""
         claims: dict[str, Any] = jwt.decode(assertion, options={"verify_signature": False})
         algorithm, key = ("HS256", OPEN_KEY) if claims.get("iss") == OPEN_ISSUER else ("RS256", self.state.account_key)
         claims = jwt.decode(
             assertion,
             key,
             algorithms=[algorithm],
-            audience=self._audiences,
+            audience=[*self._audiences, f"https://{host}/token"],
             options={"require": ["iss", "aud", "iat", "exp"]},
             leeway=10,
         )

@@ -76,9 +76,9 @@ class Twilio(MessageService):
         return self._refuse(*REFUSALS["unavailable"])
 
     def _refuse(self, status: int, code: int, message: str) -> Answer:
-        answer, wait = _error(status, code, message), self.state.faults.retry_after
+        answer, wait = _error(status, code, message), self.state.faults.retry_after_text
         if status in (429, 503) and wait is not None:
-            return answer._replace(headers=(*answer.headers, ("retry-after", f"{wait:g}")))
+            return answer._replace(headers=(*answer.headers, ("retry-after", wait)))
         return answer
 
     def _take(self, form: dict[str, str], sender: str, sid: str, word: str) -> None:

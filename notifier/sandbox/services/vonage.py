@@ -84,10 +84,8 @@ class Vonage(MessageService):
 
     def _refuse(self, word: str) -> Answer:
         status, code, title, detail = REFUSALS[word]
-        answer, wait = _error(status, f"{ERRORS}#{code}", title, detail), self.state.faults.retry_after
-        return (
-            answer._replace(headers=(("retry-after", f"{wait:g}"),)) if status == 429 and wait is not None else answer
-        )
+        answer, wait = _error(status, f"{ERRORS}#{code}", title, detail), self.state.faults.retry_after_text
+        return answer._replace(headers=(("retry-after", wait),)) if status == 429 and wait is not None else answer
 
     def _may_send(self, authorization: str) -> bool:
         scheme, _, token = authorization.partition(" ")

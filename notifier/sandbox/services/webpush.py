@@ -139,8 +139,8 @@ class WebPush(MessageService):
 
     def _refuse(self, status: int, message: str) -> Answer:
         answer = _error(status, message)
-        if status in (429, 503) and self._faults.retry_after is not None:
-            return answer._replace(headers=(("retry-after", f"{self._faults.retry_after:g}"),))
+        if status in (429, 503) and (wait := self._faults.retry_after_text) is not None:
+            return answer._replace(headers=(("retry-after", wait),))
         return answer
 
     # -- an accepted message --

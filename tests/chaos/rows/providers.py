@@ -1,0 +1,99 @@
+"""Providers that throttle, fail, hang, lose answers and close connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.chaos.context import Context
+from tests.chaos.row import NO_FAULTS, SLOW, Row, When
+from tests.chaos.stack.accounts import enable_second_accounts
+
+#: the form of a Retry-After -> its value
+RETRY_AFTER = {
+    "seconds": 2,
+    "date": "date",
+    "missing": None,
+    "garbage": "soon",
+    "negative": "-5",
+    "past": "Thu, 01 Jan 1970 00:00:00 GMT",
+}
+#: "as long as possible": a clamp of the product brings it down to an hour
+ABSURD = "999999999999"
+CLAMP_SECONDS = 3600
+
+
+def storm(**faults: Any) -> Callable[[Context], None]:
+    """These knobs for some seconds."""
+
+    def inject(context: Context) -> None:
+        context.sandbox.faults(**faults)
+        context.pause(15, 2.5)
+        context.sandbox.faults(**NO_FAULTS)
+
+    return inject
+
+
+def throttled(value: object) -> Callable[[Context], None]:
+    return storm(retry_after=value, services={"push": {"throttle_rate": 0.5}, "sms": {"throttle_rate": 0.5}})
+
+
+def lost(context: Context) -> None:
+    """The provider takes the message, and its answer is lost."""
+    before = context.receiver.answers("reset")
+    storm(services={"push": {"lost_rate": 0.1}, "sms": {"lost_rate": 0.1}})(context)
+    context.allow(context.receiver.answers("reset") - before)
+
+
+def reset(context: Context) -> None:
+    """Streams and connections end without an answer, and without the message."""
+    before = context.receiver.answers("reset")
+    storm(services={"push": {"reset_rate": 0.1}, "sms": {"reset_rate": 0.1}})(context)
+    context.allow(context.receiver.answers("reset") - before)
+
+
+def absurd(context: Context) -> None:
+    """A Retry-After of thirty thousand years: the message waits for an hour at most, and can be cancelled."""
+    side = context.sides[0]
+    side.tenant.person("hour", f"{side.tenant.tag}hour-throttled")
+    context.sandbox.faults(retry_after=ABSURD)
+    sent = side.tenant.send("hour", "order", channels=["push"])
+    context.until(lambda: context.ledger.longest_wait(sent) > CLAMP_SECONDS / 2, "the message to wait")
+    wait = context.ledger.longest_wait(sent)
+    context.expect(wait <= CLAMP_SECONDS + 1, f"the message waits for {wait:.0f} s")
+    context.sandbox.faults(retry_after=1)
+    answer = side.tenant.api.call("POST", f"/v1/notifications/{sent}/cancel")
+    context.expect(answer.status == 200, f"cancel: {answer.status} {answer.text}")
+    context.notifications.append(sent)
+    context.own_messages += 1
+
+
+def failover(context: Context) -> None:
+    """The first account of SMS and of email is down: the second one takes over."""
+    with enable_second_accounts(context.site, [side.tenant.credentials.slug for side in context.sides]):
+        down = {"twilio": {"down": True}, "smtp": {"down": True}}
+        context.sandbox.faults(services=down)
+        before = context.receiver.services()
+        context.pause(20, 4)
+        context.until(lambda: context.receiver.services() > before, "the second accounts to take over")
+        context.sandbox.faults(**NO_FAULTS)
+        context.pause(2, 1.5)
+
+
+GOAWAY = {**SLOW, "goaway_every": 60, "refuse_every": 7}
+ROWS = (
+    *(
+        Row(f"429 {form}", f"half of pushes and SMS are answered 429, Retry-After {form}", throttled(value),
+            group=f"429 {number // 2}")
+        for number, (form, value) in enumerate(RETRY_AFTER.items())
+    ),
+    Row("429 absurd", "Retry-After of 30,000 years", absurd, group="429 0", may_fail=True, in_soak=False),
+    Row("5xx", "30 % of all answers are 503", storm(error_rate=0.3), group="5xx"),
+    Row("hangs", "10 % of pushes are not answered", storm(services={"push": {"hang_rate": 0.1}}), group="5xx"),
+    Row("resets", "10 % of pushes and SMS are reset", reset, repeats="SMS without an answer", group="5xx"),
+    Row("lost answers", "10 % of answers are lost after the message was taken", lost, repeats="lost answers",
+        group="lost"),
+    Row("goaway", "connections end by GOAWAY, streams are refused", lambda context: context.pause(10, 2),
+        group="goaway", faults=GOAWAY),
+    Row("failover", "the first accounts of SMS and email are down", failover, When.SENDING, group="failover"),
+)  # fmt: skip
