@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
 from notifier.local.console import say_nothing
@@ -15,6 +16,7 @@ from tests.chaos.judging.ledger import Ledger
 from tests.chaos.load.campaigns import make_sides
 from tests.chaos.options import Options
 from tests.chaos.report import Result
+from tests.chaos.row import Row
 from tests.chaos.rows import all_rows, loads
 from tests.chaos.runner import Load
 from tests.chaos.soak import soak
@@ -33,7 +35,7 @@ def main() -> int:
     began = time.monotonic()
     form = "short" if options.short else "full"
     print(f"chaos: {len(rows)} rows, {form} form, {options.recipients} recipients, SEED={options.seed}", flush=True)
-    results = run(options, folder, began)
+    results = run(options, rows, folder, began)
     failed = [result for result in results if not result.ok]
     report.write(REPORT, results)
     remove_folder(folder, keep_logs=bool(failed))
@@ -46,14 +48,13 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def run(options: Options, folder: os.PathLike[str], began: float) -> list[Result]:
+def run(options: Options, rows: list[Row], folder: Path, began: float) -> list[Result]:
     results: list[Result] = []
-    with ChaosSite(LOCAL / os.fspath(folder), say_nothing) as site:
+    with ChaosSite(folder, say_nothing) as site:
         site.up()
         Ledger(site.settings["DATABASE_URL"]).install_watch()
         sides = make_sides(site, options.recipients)
         print(f"chaos: the stack is up after {time.monotonic() - began:.0f} s", flush=True)
-        rows = [row for row in all_rows() if options.chooses(row.name)]
         if options.minutes:
             return soak(site, sides, options, rows, show)
         for load in loads(rows, short=options.short):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from tests.chaos.judging.receiver import Receiver
 from tests.chaos.load.campaigns import Round, Side
 from tests.chaos.options import Options
 from tests.chaos.stack import pids
+from tests.chaos.stack.doomed import Doomed
 from tests.chaos.stack.site import LEASE_SECONDS, ChaosSite
 from tests.flows.http import CallFailed
 from tests.flows.sandbox import Sandbox
@@ -33,6 +35,10 @@ class Skipped(Exception):
     """This machine cannot inject the fault; the message says why."""
 
 
+class NotReached(Exception):
+    """The campaigns ended before the fault happened: the row waits for the next round."""
+
+
 @dataclass
 class Context:
     site: ChaosSite
@@ -46,6 +52,9 @@ class Context:
     notifications: list[str] = field(default_factory=list)
     own_messages: int = 0
     notes: list[str] = field(default_factory=list)
+    #: processes that will die at a failpoint, by its name
+    doomed: dict[str, Doomed] = field(default_factory=dict)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     # ---- what there is -------------------------------------------------------------------------------------------
 
@@ -92,7 +101,8 @@ class Context:
             self.allow(in_flight_of(self.ledger, workers))
 
     def allow(self, repeats: int) -> None:
-        self.allowed += repeats
+        with self._counting:
+            self.allowed += repeats
 
     def terminate(self, name: str) -> None:
         """SIGTERM, as a deployment does. A process that takes longer than its grace period is killed, and may repeat

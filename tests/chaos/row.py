@@ -57,3 +57,5 @@ class Row:
     may_fail: bool = False
     #: the soak leaves it out: it needs a load of its own
     in_soak: bool = True
+    #: before the load, together with those of the other rows of the group
+    prepare: Callable[[Context], None] | None = None

@@ -6,8 +6,10 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
-from tests.chaos.context import AWAY, Context, Skipped
+from notifier.local.processes.run_parallel import run_parallel
+from tests.chaos.context import AWAY, Context, NotReached, Skipped
 from tests.chaos.judging.gather import gather
 from tests.chaos.judging.invariants import judge
 from tests.chaos.judging.ledger import Run
@@ -48,6 +50,7 @@ class Load:
         context.sandbox.reset()
         context.ledger.take_violations()
         try:
+            run_parallel([partial(row.prepare, context) for row in self._rows if row.prepare])
             with self._trickle:
                 pending = list(zip(self._rows, self.results, strict=True))
                 while pending and len(context.rounds) < MOST_ROUNDS:
@@ -57,6 +60,8 @@ class Load:
             self._judge()
         except Exception as problem:  # the next load must run, and this one has failed
             self._fail_all(f"{type(problem).__name__}: {problem}")
+        for doomed in context.doomed.values():
+            doomed.end()
         for result in self.results:
             result.seconds = round(time.monotonic() - self._began, 1)
         return self.results
@@ -80,8 +85,8 @@ class Load:
         while sending := [item for item in pending if item[0].when in (When.SENDING, When.IDLE)]:
             if not self._wait_for_more(arrived):
                 break
-            self._inject(sending[0])
-            pending.remove(sending[0])
+            if self._inject(sending[0]):
+                pending.remove(sending[0])
             arrived = context.receiver.count()
         context.sandbox.faults(**NO_FAULTS)
         for campaign in round_.campaigns:
@@ -89,14 +94,17 @@ class Load:
 
     def _inject_all(self, pending: list[tuple[Row, Result]], when: When) -> None:
         for item in [item for item in pending if item[0].when is when]:
-            self._inject(item)
-            pending.remove(item)
+            if self._inject(item):
+                pending.remove(item)
 
-    def _inject(self, item: tuple[Row, Result]) -> None:
+    def _inject(self, item: tuple[Row, Result]) -> bool:
+        """False when the row must wait for the next round."""
         row, result = item
         context, began = self._context, len(self._context.notes)
         try:
             row.inject(context)
+        except NotReached:
+            return False
         except Skipped as why:
             result.note = f"left out: {why}"
         except Exception as problem:
@@ -106,6 +114,7 @@ class Load:
         time.sleep(self._pause)
         self._repaired_at = time.monotonic()
         result.note = "; ".join(filter(None, [result.note, *context.notes[began:]]))
+        return True
 
     def _wait_for_more(self, arrived: int) -> bool:
         """Whether more messages arrived before the campaigns ended."""
