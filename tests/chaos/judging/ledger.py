@@ -74,6 +74,10 @@ JOIN tenants_tenant t ON t.id = f.tenant_id WHERE t.slug = %(tenant)s
 """
 
 
+#: queues whose workers send nothing; and an inbox has one row for a message, however often it is stored
+_REPEATS_NOTHING = ("control", "batch", "receipts", "in_app", "in_app.bulk")
+
+
 class Run(NamedTuple):
     """What one load sent."""
 
@@ -98,7 +102,7 @@ class Ledger:
         outcome nobody has written: what kill -9 may repeat."""
         kind, _, rest = worker.partition(":")
         queue, _, number = rest.partition(":")
-        if kind != "worker" or queue in ("control", "batch", "receipts"):
+        if kind != "worker" or queue in _REPEATS_NOTHING:
             return 0
         channel, lanes = channel_and_lanes(queue)
         node = rf"^{re.escape(queue)}-{number or '[0-9]+'}@"
