@@ -80,6 +80,11 @@ def record_use(request: HttpRequest) -> None:
         request.session.prolong()
 
 
+def reset() -> None:
+    """Forget which sessions this process has written as used."""
+    _used.clear()
+
+
 def digest_of(session: SessionBase) -> str:
     return session_digest(session.session_key or "")
 

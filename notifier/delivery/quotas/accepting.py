@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+import orjson
+
 from notifier.delivery.accept_context import AcceptContext
 from notifier.delivery.draft import Draft
 from notifier.delivery.quotas import counting
@@ -17,7 +19,9 @@ from notifier.vocabulary.status import Mode, QueuePosition, Status
 
 
 def quotas_of(context: AcceptContext) -> Quotas:
-    return read_quotas(context.tenant.quotas)
+    """Of the column as the acceptance's cursor reads it: text."""
+    stored: object = context.tenant.quotas
+    return read_quotas(orjson.loads(stored) if isinstance(stored, str) else stored)
 
 
 def refuse_over_quota(context: AcceptContext, outcomes: Sequence[Draft | NotifierError]) -> list[Draft | NotifierError]:
