@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category, facts, retention
+        from campaigns import category, doctor, facts, retention
         from campaigns.admin import find, home_sent, template_uses
         from campaigns.admin.home import register_cards
         from campaigns.arming import corrections, email_page
@@ -62,3 +62,4 @@ class CampaignsConfig(AppConfig):
         partitions.register_hold(partitions.LEDGER, retention.HOLD)
         register_remover(retention.CampaignMessages())
         readers.register(facts.read_campaigns)
+        doctor.register_checks()

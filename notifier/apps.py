@@ -34,6 +34,7 @@ class NotifierConfig(AppConfig):
         from notifier.delivery.planning.trace import add_later_rule
         from notifier.delivery.retention import removers
         from notifier.delivery.wakeup import signal
+        from notifier.doctor.own_checks import register_own_checks
         from notifier.providers import token_checks
         from notifier.providers.webpush.provider import WebPush
         from tenants.categories import add_kind_check, add_use_finder, add_value_check
@@ -41,7 +42,8 @@ class NotifierConfig(AppConfig):
         from tenants.export import register_exporter
         from tenants.people.platforms import add_platform_finder, add_same_device
 
-        _allow_hosts()
+        _read_settings()
+        register_own_checks()
         for part in (references, home, find, timeline, removers):
             part.register()
         paths.register()
@@ -61,8 +63,8 @@ class NotifierConfig(AppConfig):
         add_same_device(WebPush.platform, webpush_keys.tokens_of_browser)
 
 
-def _allow_hosts() -> None:
-    """Tell the transport, and Web Push, to which hosts they may connect beside those of everybody."""
+def _read_settings() -> None:
+    """What modules without Django must know of settings."""
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
@@ -77,6 +79,8 @@ def _allow_hosts() -> None:
         services.allow(settings.WEBPUSH_SERVICES, settings.SANDBOX_URL)
     except ValueError as error:
         raise ImproperlyConfigured(f"WEBPUSH_SERVICES: {error}") from None
+    if settings.TRACING:
+        _record_traces(settings.DATABASE_ROLE)
 
 
 def arm_failpoint() -> None:
@@ -95,3 +99,16 @@ def _register_webhooks() -> None:
     from notifier.webhooks import disabling
 
     disabling.register_request(lambda: tasks.post("notifier.webhook_notices", queue=BATCH))
+
+
+def _record_traces(role: str) -> None:
+    from django.core.exceptions import ImproperlyConfigured
+
+    from notifier.tracing import switch
+
+    try:
+        from notifier.tracing.recorder import OtlpRecorder
+    except ImportError as error:
+        remedy = "TRACING needs the extra `tracing`: pip install 'notifier[tracing]', or set TRACING=0."
+        raise ImproperlyConfigured(f"{remedy} ({error})") from None
+    switch.start(OtlpRecorder(role))

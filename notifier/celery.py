@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun
+from celery.signals import setup_logging, task_prerun, worker_process_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 
@@ -14,6 +14,7 @@ from django.db import connections
 
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS
 from notifier.metrics.recording import tasks as task_metrics
+from notifier.tracing import switch
 
 app = Celery("notifier", loader="notifier.celery_loader:Loader")
 app.set_default()  # for all threads: the web process posts from its pool
@@ -75,3 +76,9 @@ def _check_connections(**_: object) -> None:
 @setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     """Celery configures logging unless this signal has a receiver; settings.py already did."""
+
+
+@worker_process_shutdown.connect
+def _hand_over_spans(**_: object) -> None:
+    """A process of a pool ends without Python's exit handlers."""
+    switch.flush(1.0)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from notifier.tracing import spans, switch
 from notifier.vocabulary.ids import new_id
 
 log = structlog.get_logger("notifier")
@@ -85,10 +86,14 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
+        trace = _open_trace(request) if switch.recorder is not None else None
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         if hasattr(response, "admitted"):
             return response  # the request was not answered yet: its body may be sent now
+        if trace is not None:
+            name, route = _name_of(request)
+            spans.close_request(trace, name, response.status_code, **{"http.route": route})
         log.info(
             "request",
             action="request",
@@ -98,3 +103,17 @@ class RequestLog:
             ms=round((time.perf_counter() - began) * 1000, 1),
         )
         return response
+
+
+def _open_trace(request: HttpRequest) -> spans.Opened | None:
+    trace = spans.open_request(request.method or "", request.headers.get("traceparent", ""))
+    spans.enter(trace)
+    if trace is not None:
+        structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
+    return trace
+
+
+def _name_of(request: HttpRequest) -> tuple[str, str]:
+    """Of a request's span: the pattern of its address, because an address may hold a secret."""
+    route = f"/{request.resolver_match.route}" if request.resolver_match else ""
+    return f"{request.method} {route}".strip(), route

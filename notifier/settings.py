@@ -351,6 +351,10 @@ INBOX_TOKEN_MAX_SECONDS = 3600
 #: opens and clicks are gathered for so many seconds before they are stored; 0: each is stored at once
 ENGAGEMENT_WRITE_SECONDS = env.float("ENGAGEMENT_WRITE_SECONDS", 0.25)
 
+# -- traces (docs/tracing.md); the SDK of OpenTelemetry reads OTEL_* itself --
+_RECEIVER = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
+TRACING = env.bool("TRACING", bool(_RECEIVER)) and not env.bool("OTEL_SDK_DISABLED", False)
+
 LOGGING_CONFIG = None
 from notifier.logs import configure  # noqa: E402
 

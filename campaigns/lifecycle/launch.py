@@ -19,6 +19,7 @@ from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout
 from campaigns.states import State, move
 from notifier.errors import Conflict
+from notifier.tracing import derived, switch
 
 _TAKE_BACK = Transition(
     act=Act.TAKE_BACK,
@@ -68,6 +69,7 @@ def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
     The checks follow the move, which an error rolls back: shards change only before the launch, and the answer to a
     repeated GO does not depend on the time."""
     check_rollout(request.rollout)
+    began = switch.clock()
     with transaction.atomic():
         if not _move(campaign, request):
             return False
@@ -82,6 +84,9 @@ def launch(campaign: Campaign, request: LaunchRequest, now: datetime) -> bool:
         record(campaign, Act.GO, request.by, **detail, rollout=request.rollout, hold_seconds=campaign.hold_seconds)
         if not campaign.hold_seconds:
             start_fanout(campaign, now)
+    if began:
+        attributes = {"tenant.id": str(campaign.tenant_id), "campaign.id": str(campaign.pk)}
+        derived.record_launch(campaign.pk, began, attributes)
     return True
 
 

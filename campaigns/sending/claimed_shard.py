@@ -12,6 +12,7 @@ from campaigns.shard.outcomes import MAX_DELAY_MS, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier.delivery.ledger.claims import Claimed
 from notifier.models import ProviderAccount
+from notifier.tracing.spans import Opened
 from notifier.vocabulary.status import Lane
 
 
@@ -33,6 +34,8 @@ class ClaimedShard:
     in_doubt: frozenset[int] = frozenset()
     #: GO came after the local time of these recipients, and the campaign leaves such recipients out
     left_out: bool = False
+    #: this turn in a trace, if it is recorded
+    trace: Opened | None = None
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:

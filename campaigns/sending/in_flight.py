@@ -32,6 +32,7 @@ from notifier.delivery.ledger.settle import Outcome
 from notifier.delivery.messages import envelope_of, expires_in, is_tracked, message_of, unread_of
 from notifier.errors import NotifierError
 from notifier.metrics.recording import measures
+from notifier.tracing import derived, switch
 from notifier.vocabulary.http import Answered, RequestBatch, Response, TokenRefused, TransportError
 from notifier.vocabulary.status import Lane, Status
 from notifier.vocabulary.verdicts import Sent, Temporary, Throttled, Verdict, Withdrawn
@@ -63,6 +64,8 @@ class InFlight:
         self.withdrawn = False
         #: the messages that a batch carries, and the shard's delay when the transport got the batch
         self._batches: dict[RequestBatch, tuple[Sequence[int], int]] = {}
+        #: when batches left, while the shard's turn is traced
+        self._began: dict[RequestBatch, int] = {}
         self._dispatcher = Dispatcher(self.record_outcomes, self._record_withdrawn)
         #: what providers said about failed messages with a living address, and how often
         self.failures: Counter[str] = Counter()
@@ -171,7 +174,10 @@ class InFlight:
         if self._not_stored:
             self._not_stored.difference_update(rows)
         for batch, columns in message_columns(self._claimed.payload, rows, campaign.tenant_id, campaign.category):
+            began = switch.clock() if self._claimed.trace is not None else 0
             verdicts = self._provider.send_columns(columns, until)
+            if began:
+                self._trace_call(len(batch), began)
             self.unwritten = True
             delivered = [i for at, i in enumerate(batch) if at not in verdicts] if verdicts else batch
             self._record_sent(delivered, Status.DELIVERED)
@@ -235,6 +241,8 @@ class InFlight:
                 head = replace(head, accepted=self._accepted_log.noting(batch.rows))
             sent = self._completions.send_batch(head, batch.requests)
             self._batches[sent] = batch.rows, asked_delay
+            if self._claimed.trace is not None:
+                self._began[sent] = time.time_ns()
 
     def withdraw(self) -> None:
         """Take back what waits inside the transport; each such message is answered as not begun."""
@@ -269,6 +277,13 @@ class InFlight:
             self._record_others(others, asked_delay)
         if not batch.left:
             del self._batches[batch]
+            if self._claimed.trace is not None and batch in self._began:
+                self._trace_call(len(rows), self._began.pop(batch))
+
+    def _trace_call(self, messages: int, began: int) -> None:
+        """One span for a whole chunk: a campaign has none for single messages."""
+        assert self._claimed.trace is not None
+        derived.record_within(self._claimed.trace, "provider call", began, {"messages": messages}, "CLIENT")
 
     def _record_sent(self, rows: Sequence[int], status: Status = Status.SENT) -> None:
         """Record messages that the provider took, and of which nothing else is known or needed."""

@@ -30,6 +30,7 @@ from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.settle import Outcome, settle
 from notifier.metrics.recording import measures
 from notifier.tasks import waiting
+from notifier.tracing import derived, switch
 from notifier.vocabulary.status import Lane, Reason, Status
 
 #: outcomes are written at least so often (seconds) while answers come slowly
@@ -211,6 +212,7 @@ class Sender:
     def _write(self, begin: int) -> None:
         """Write the outcomes; let messages up to `begin` begin. Raises _ClaimLost."""
         claimed = self._claimed
+        traced_at = switch.clock() if claimed.trace is not None and self._in_flight.unwritten else 0
         if self._in_flight.unwritten:
             failpoints.reach("shard.before-commit")
         self._in_flight.unwritten = False
@@ -223,6 +225,8 @@ class Sender:
         self._wrote = time.monotonic()
         measures.observe(measures.CHUNK_SECONDS, self._wrote - began, claimed.channel)
         self._in_flight.record_measures()
+        if traced_at and claimed.trace is not None:
+            derived.record_within(claimed.trace, "settle", traced_at, {"begun": claimed.outcomes.begun})
         if not result.claimed:
             raise _ClaimLost
         if not self._in_flight.withdrawn and not result.running:

@@ -16,6 +16,7 @@ from notifier.delivery import Accepted
 from notifier.delivery.content.attachments.listing import read_list
 from notifier.delivery.routes.read_route import read_route
 from notifier.errors import InvalidInput, NotifierError
+from notifier.tracing import spans
 from notifier.vocabulary.digests import DigestRequest
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import Route
@@ -36,7 +37,7 @@ def read_request(raw: Any, caller: ApiCaller) -> SendRequest:
         values |= {"attachments": tuple(listed.entries), "files": tuple(listed.files)}
     if "digest" in values:
         values["digest"] = DigestRequest(**values["digest"])
-    return SendRequest(**values, mode=caller.mode)
+    return SendRequest(**values, mode=caller.mode, traceparent=spans.current_header())
 
 
 def _route(values: Mapping[str, Any]) -> Route:

@@ -43,6 +43,7 @@ from notifier.delivery.wakeup import signal
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.errors import InvalidInput, NotifierError, QueueFull, Unconfigured
 from notifier.metrics.recording import measures
+from notifier.tracing import spans, switch
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.routes import step_of
 from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
@@ -80,8 +81,12 @@ def accept(
 ) -> list[Accepted | NotifierError]:
     """An outcome for each request, in the order of the requests: what was accepted, or why the request was refused.
     `one_call`: the requests came in one call, and share its time to render; else each has the time of a call."""
+    began = switch.clock()
     with no_cycle_collection() if len(requests) >= _MANY else nullcontext():
-        return _decide_and_store(tenant_id, requests, one_call)
+        outcomes = _decide_and_store(tenant_id, requests, one_call)
+    if began:
+        _trace(tenant_id, requests, outcomes, began)
+    return outcomes
 
 
 def _decide_and_store(
@@ -109,7 +114,8 @@ def _decide_and_store(
         }
         if queues:
             # robust: an error after the commit must not look as if nothing was stored
-            transaction.on_commit(lambda: _wake(queues), robust=True)
+            headers = [draft.request.traceparent for draft in drafts] if switch.recorder is not None else []
+            transaction.on_commit(lambda: _wake(queues, headers), robust=True)
         failpoints.reach("accept.before-commit")
     _count(drafts)
     _log(tenant_id, drafts, len(requests))
@@ -117,9 +123,26 @@ def _decide_and_store(
     return [next(stored) if isinstance(outcome, Draft) else outcome for outcome in outcomes]
 
 
-def _wake(queues: Collection[str]) -> None:
+def _trace(
+    tenant_id: uuid.UUID, requests: Sequence[SendRequest], outcomes: Sequence[Accepted | NotifierError], began: int
+) -> None:
+    accepted = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    attributes: dict[str, str | int] = {
+        "tenant.id": str(tenant_id),
+        "accepted": len(accepted),
+        "refused": len(outcomes) - len(accepted),
+    }
+    if len(accepted) == 1:
+        attributes["notification.id"] = str(accepted[0].notification_id)
+    spans.record_acceptances([request.traceparent for request in requests], began, attributes)
+
+
+def _wake(queues: Collection[str], headers: Sequence[str]) -> None:
+    began = switch.clock()
     failpoints.reach("accept.before-wakeup")
     signal.notify(queues)
+    if began:
+        spans.record("wakeup", spans.contexts_of_requests(headers), began, {"queues": len(queues)})
 
 
 def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
@@ -280,6 +303,8 @@ def _row(
         return row
     row.status, row.settled_at, row.account_id = Status.QUEUED, None, account.id
     row.content = content
+    if draft.request.traceparent:
+        row.content = spans.with_trace(content, draft.request.traceparent)
     row.due_at = max(due, entry.hold_until or due)
     row.queue_position = QueuePosition.PARKED if row.due_at > context.now else QueuePosition.WAITING
     return row

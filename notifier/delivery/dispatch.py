@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -35,6 +35,8 @@ from notifier.errors import NotifierError
 from notifier.metrics.recording import measures
 from notifier.models import ProviderAccount
 from notifier.providers import Provider
+from notifier.tracing import switch
+from notifier.tracing.batches import TracedBatch, traced_batch
 from notifier.vocabulary.http import HttpClient, Request, Response, TransportError, Withdrawal
 from notifier.vocabulary.status import Reason, Status
 from notifier.vocabulary.verdicts import (
@@ -70,6 +72,7 @@ class InFlightBatch:
     withdrawal: Withdrawal = field(default_factory=Withdrawal)
     verdicts: list[Verdict] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    trace: TracedBatch | None = None
 
 
 #: a batch, and verdicts by the number of their message; None: the batch has ended
@@ -144,6 +147,8 @@ class Dispatcher:
         if not sendable:
             return
         batch = InFlightBatch(account, FallbackAccounts(account, sendable[0].mode), dict(enumerate(sendable)))
+        if switch.recorder is not None:
+            batch.trace = traced_batch([row.content for row in sendable], _of_account(account))
         self._in_flight.append(batch)
         try:
             provider, client = registry.provider_for(account), registry.http_client_for(account)
@@ -212,6 +217,8 @@ class Dispatcher:
         self._in_flight.remove(batch)
         measures.observe(measures.SEND_SECONDS, time.monotonic() - batch.began, batch.account.provider)
         measures.record_answers(batch.account.provider, [_NO_ANSWER] * len(batch.waiting))
+        if batch.trace is not None:
+            batch.trace.ended(len(batch.verdicts) + len(batch.waiting))
         batch.verdicts += [_NO_ANSWER] * len(batch.waiting)
         if batch.verdicts:
             update_health(batch.account, batch.verdicts)
@@ -232,6 +239,8 @@ class Dispatcher:
                 with BUDGET.reserve(file_bytes):
                     for answers in provider.send(portion, client):
                         own = [(first + i, verdict) for i, verdict in answers] if first else answers
+                        if batch.trace is not None:
+                            batch.trace.answered(own)
                         self._completed.put((batch, own))
         except Exception:
             # messages without an answer are in doubt, and the channel's rule for doubt decides
@@ -265,6 +274,16 @@ class _WithdrawableClient:
         self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
     ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         return self._client.exchange(requests, withdrawal or self._withdrawal)
+
+
+def _of_account(account: ProviderAccount) -> Mapping[str, str]:
+    """What spans say about an account."""
+    return {
+        "tenant.id": str(account.tenant_id),
+        "account.id": str(account.id),
+        "channel": account.channel,
+        "provider": account.provider,
+    }
 
 
 def _messages(rows: Sequence[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:

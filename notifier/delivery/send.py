@@ -25,6 +25,7 @@ from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
 from notifier.metrics.recording import idle, measures
 from notifier.models import ProviderAccount
+from notifier.tracing import spans, switch
 from notifier.vocabulary.status import Lane, Reason, Status
 from tenants.models import Device, Tenant
 
@@ -162,6 +163,14 @@ class _Task:
 
     def _claim(self, busy: Sequence[uuid.UUID]) -> claims.Claims:
         size = min(self._limits.claim_size, self._window or self._limits.claim_size)
+        began = switch.clock()
+        rows = self._claim_rows(size, busy)
+        if began and rows:
+            contexts = spans.contexts_of(row.content for row in rows)
+            spans.record("claim", contexts, began, {"channel": self._channel, "messages": len(rows)})
+        return rows
+
+    def _claim_rows(self, size: int, busy: Sequence[uuid.UUID]) -> claims.Claims:
         rows = claims.claim(self._channel, self._lanes, size, busy, self._options)
         if rows or not self._woken or self._listener.disconnected:
             return rows

@@ -107,3 +107,5 @@ class SendRequest:
     digest: DigestRequest | None = None
     #: the id of the digest that leaves as this request: its messages are in no digest again
     of_digest: uuid.UUID | None = None
+    #: the request's place in a trace (notifier.tracing); empty: nothing of it is recorded
+    traceparent: str = field(default="", repr=False, compare=False)

@@ -25,6 +25,8 @@ from notifier.api.framework.authentication import ApiCaller, digest_of
 from notifier.api.framework.body import MAX_BODY
 from notifier.api.framework.errors import problem_of
 from notifier.delivery.infra.giving_way import urgent, yielding
+from notifier.tracing import spans, switch
+from notifier.tracing.context import TRACEPARENT
 from notifier.vocabulary.ids import new_id
 from notifier.web.bodies import Receive, Scope, announced_length
 from notifier.web.direct import (
@@ -88,6 +90,8 @@ class DirectNotifications:
             await self._application(scope, receive, send)
             return
         bind_contextvars(request_id=request.request_id)  # of this request's task
+        if switch.recorder is not None:
+            request = _traced(request, headers)
         try:
             answer = await read_and_answer(
                 (receive, send),
@@ -100,6 +104,9 @@ class DirectNotifications:
             await self._application(scope, read_again(rest.body, receive), send)
             return
         if answer is not None:
+            if request.trace is not None:
+                name = f"POST {endpoint.path}"
+                spans.close_request(request.trace, name, answer.status, **{"tenant.id": str(caller.tenant_id)})
             _log(caller, request, answer.status, began)
 
     async def _caller(self, request: Request) -> ApiCaller | None:
@@ -158,6 +165,15 @@ async def _refuse(scope: Scope, streams: tuple[Receive, Send], answer: Answer) -
         await answer_unread(streams[1], answer)
     else:
         await read_and_answer(streams, SMALL_BODY, refused)
+
+
+def _traced(request: Request, headers: dict[bytes, bytes]) -> Request:
+    header = headers.get(TRACEPARENT.encode(), b"").decode("latin-1")
+    trace = spans.open_request(f"POST {request.endpoint.path}", header)
+    if trace is None:
+        return request
+    bind_contextvars(trace_id=trace.trace_id)
+    return replace(request, trace=trace)
 
 
 def _headers(scope: Scope, headers: dict[bytes, bytes], request: Request) -> Headers:

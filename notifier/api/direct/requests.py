@@ -17,6 +17,8 @@ from notifier.api.notification_bodies import accepted_answer, bulk_answer, read_
 from notifier.delivery import Accepted
 from notifier.delivery.infra.giving_way import give_way
 from notifier.errors import NotifierError
+from notifier.tracing import spans
+from notifier.tracing.spans import Opened
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer
 
@@ -47,6 +49,7 @@ class Request:
     idempotency_key: str | None
     request_id: str
     body: bytes = field(default=b"", repr=False)
+    trace: Opened | None = None  #: the span of the request, if it is recorded
 
     @cached_property
     def document(self) -> Any:
@@ -56,6 +59,15 @@ class Request:
     def attempts(self, caller: ApiCaller) -> list[SendRequest | Problem]:
         """What the body asks for; an item of a bulk body may be refused by itself. Raises what refuses the whole
         request."""
+        if self.trace is not None:
+            spans.enter(self.trace)
+        try:
+            return self._attempts(caller)
+        finally:
+            if self.trace is not None:
+                spans.enter(None)
+
+    def _attempts(self, caller: ApiCaller) -> list[SendRequest | Problem]:
         if self.endpoint is Endpoint.SINGLE:
             return [read_request(self.document, caller)]
         attempts = []

@@ -111,7 +111,8 @@ def _after_database_error(requests: Sequence[Request], error: Exception) -> list
 def _log_fields(requests: Sequence[Request]) -> dict[str, object]:
     """The ids by which the line of an acceptance is found from those of its requests."""
     ids = [request.request_id for request in requests]
-    return {"request_id": ids[0]} if len(ids) == 1 else {"request_ids": ids}
+    trace = {"trace_id": requests[0].trace.trace_id} if len(ids) == 1 and requests[0].trace else {}
+    return {"request_id": ids[0], **trace} if len(ids) == 1 else {"request_ids": ids}
 
 
 def _transaction(requests: Sequence[Request]) -> list[Answer]:

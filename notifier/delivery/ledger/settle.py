@@ -27,6 +27,7 @@ from notifier.delivery.ledger.retry import HOLD_SECONDS
 from notifier.delivery.wakeup import signal
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.metrics.recording import measures
+from notifier.tracing import spans, switch
 from notifier.values.text import cleaned, is_storable
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.status import FINAL, QueuePosition, Reason, Status
@@ -166,7 +167,14 @@ LOGGED_SINGLY = 5
 
 def settle(outcomes: Sequence[Outcome]) -> int:
     """Write all outcomes; returns how many counted. A stale fence does not count, nor a row that a receipt settled."""
-    return retry_while_db_down(lambda: _settle(outcomes)) if outcomes else 0
+    if not outcomes:
+        return 0
+    began = switch.clock()
+    counted = retry_while_db_down(lambda: _settle(outcomes))
+    if began:
+        contexts = spans.contexts_of(outcome.row.content for outcome in outcomes)
+        spans.record("settle", contexts, began, {**Counter(f"status.{o.status.label}" for o in outcomes)})
+    return counted
 
 
 def _settle(outcomes: Sequence[Outcome]) -> int:
@@ -241,6 +249,7 @@ def _log(outcomes: Sequence[Outcome]) -> None:
             channel=o.row.channel,
             status=o.status.label,
             reason=str(o.reason),
+            **spans.trace_ids([o.row.content]),
         )
 
 

@@ -15,6 +15,8 @@ from notifier.delivery.receipts.events import time_of
 from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.delivery.webhooks.deliveries import Told
+from notifier.tracing import spans, switch
+from notifier.tracing.context import TraceContext
 from notifier.vocabulary.ids import derived_id, id_ms
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 from notifier.vocabulary.status import Status
@@ -37,6 +39,8 @@ class Applied:
 
     waiting: list[ReceiptEvent] = field(default_factory=list)
     moved: int = 0
+    #: of the messages that events were applied to, while traces are recorded
+    traces: list[TraceContext] = field(default_factory=list)
 
 
 def apply_events(source: Source, events: Sequence[ReceiptEvent]) -> Applied:
@@ -60,6 +64,8 @@ def apply_events(source: Source, events: Sequence[ReceiptEvent]) -> Applied:
     # last: it may wait for a sweep that holds a route
     route_rows.wake_by_deliveries([move.id for move in moves if move.status in (Status.BOUNCED, Status.FAILED)])
     applied.moved = len(moves)
+    if switch.recorder is not None:
+        applied.traces = spans.contexts_of(reported.contents_with_trace([row.id for row, _ in final]))
     return applied
 
 

@@ -29,6 +29,7 @@ from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import Forged
 from notifier.models import ProviderAccount, Receipt
 from notifier.providers import Provider
+from notifier.tracing import spans, switch
 from notifier.values.text import cleaned
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.receipts import ReceiptEvent
@@ -142,6 +143,7 @@ def _apply(account: ProviderAccount, events: Events) -> None:
 
 
 def _apply_together(account: ProviderAccount, events: Events) -> None:
+    began = switch.clock()
     with transaction.atomic():
         deleted_ids = receipt_rows.delete_claimed([row for row, _ in events])
         origin = {id(event): row for row, of_row in events if row.id in deleted_ids for event in of_row}
@@ -149,6 +151,9 @@ def _apply_together(account: ProviderAccount, events: Events) -> None:
         applied = apply_events(Source(account.tenant_id, account.channel, account.pk), every_event)
         _park(account, [(origin[id(event)], event) for event in applied.waiting])
         failpoints.reach("receipts.before-commit")
+    if began:
+        attributes: dict[str, str | int] = {"account.id": str(account.pk), "events": len(every_event)}
+        spans.record("receipt", applied.traces, began, attributes)
     log.info(
         "receipts read",
         action="receipts",

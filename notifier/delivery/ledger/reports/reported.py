@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from notifier.delivery.infra import bulk
+from notifier.tracing.context import TRACEPARENT
+from notifier.tracing.spans import MOST_LINKS
 from notifier.vocabulary.ids import id_floor
 from notifier.vocabulary.people import Address
 from notifier.vocabulary.status import Reason, Status
@@ -121,3 +123,18 @@ def often_bounced(
     with bulk.cursor() as cursor:
         cursor.execute(_SOFT_BOUNCES, [sorted(recipients), low, tenant_id, channel, times], binary=True)
         return set(cursor.fetchall())
+
+
+_TRACES = """
+SELECT content ->> 'traceparent' FROM notifier_delivery
+WHERE id = ANY(%b::uuid[]) AND id BETWEEN %b::uuid AND %b::uuid AND content ? 'traceparent' LIMIT %b::integer
+"""
+
+
+def contents_with_trace(ids: Sequence[uuid.UUID]) -> list[dict[str, str]]:
+    """What the first of these rows carry of traces. Asked only while traces are recorded."""
+    if not ids:
+        return []
+    with bulk.cursor() as cursor:
+        cursor.execute(_TRACES, [list(ids), min(ids), max(ids), MOST_LINKS], binary=True)
+        return [{TRACEPARENT: header} for (header,) in cursor.fetchall()]
