@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -148,7 +148,7 @@ class Dispatcher:
             return
         batch = InFlightBatch(account, FallbackAccounts(account, sendable[0].mode), dict(enumerate(sendable)))
         if switch.recorder is not None:
-            batch.trace = traced_batch([row.content for row in sendable], _of_account(account))
+            batch.trace = traced_batch([row.content for row in sendable], registry.span_attributes(account))
         self._in_flight.append(batch)
         try:
             provider, client = registry.provider_for(account), registry.http_client_for(account)
@@ -274,16 +274,6 @@ class _WithdrawableClient:
         self, requests: Sequence[Request], withdrawal: Withdrawal | None = None
     ) -> Iterator[Sequence[tuple[int, Response | TransportError]]]:
         return self._client.exchange(requests, withdrawal or self._withdrawal)
-
-
-def _of_account(account: ProviderAccount) -> Mapping[str, str]:
-    """What spans say about an account."""
-    return {
-        "tenant.id": str(account.tenant_id),
-        "account.id": str(account.id),
-        "channel": account.channel,
-        "provider": account.provider,
-    }
 
 
 def _messages(rows: Sequence[Claimed]) -> tuple[list[Message], list[Claimed], list[Outcome]]:

@@ -116,6 +116,12 @@ def http_client_for(account: ProviderAccount) -> HttpClient:
     return http_client(trust, settings.PROVIDER_CONNECTIONS, provider_class(account.provider).protocol)
 
 
+def span_attributes(account: ProviderAccount) -> Mapping[str, str]:
+    """What the spans of a trace say about an account."""
+    ids = {"tenant.id": str(account.tenant_id), "account.id": str(account.id)}
+    return {**ids, "channel": account.channel, "provider": account.provider}
+
+
 def rate_of(account: ProviderAccount) -> float | None:
     """Messages a second that this account allows; the sandbox has no limit of its own."""
     if account.rate_per_s or account.sandbox:
