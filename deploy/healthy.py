@@ -1,4 +1,5 @@
-"""Health checks of the containers: `python deploy/healthy.py web | worker NODE | beat | flower`. Exit code 0: healthy.
+"""Health checks of the containers: `python deploy/healthy.py web | worker NODE | beat | flower | metrics`. Exit code 0:
+healthy.
 
 The module does not import Django: the import would cost each container two seconds of CPU at every check.
 """
@@ -12,6 +13,13 @@ import sys
 
 #: PostgreSQL interval; beat writes its last runs to the database every three minutes
 BEAT_TIMEOUT = "10 minutes"
+
+
+def responds(port: int, path: str) -> bool:
+    """Something answers: also one that asks for a token."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", path)
+    return connection.getresponse().status < 500
 
 
 def answers(port: int, path: str) -> bool:
@@ -46,6 +54,8 @@ def main(service: str, *arguments: str) -> bool:
             return answers(8000, "/healthz")
         case "flower":
             return answers(5555, "/healthcheck")
+        case "metrics":
+            return responds(9464, "/metrics")
         case "worker":
             return worker(*arguments)
         case "beat":

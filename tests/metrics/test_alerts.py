@@ -105,6 +105,28 @@ def test_a_dashboard_names_metrics_that_exist(path: Path, families: list[Metric]
     assert {name for text in found for name in RECORD.findall(text)} <= {r["record"] for r in rules("rules.yml")}
 
 
+def test_compose_gives_prometheus_and_grafana_what_they_read() -> None:
+    compose = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())
+    services = compose["services"]
+    monitoring = {name for name, service in services.items() if service.get("profiles") == ["monitoring"]}
+    assert monitoring == {"metrics", "prometheus", "grafana"}
+    for name in monitoring - {"metrics"}:
+        for volume in services[name]["volumes"]:
+            source = volume.split(":")[0]
+            assert PROJECT.joinpath(source).is_dir() if source.startswith(".") else source in compose["volumes"]
+    scrape = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert scrape["static_configs"][0]["targets"] == ["metrics:9464"]
+    assert "--port 9464" in services["metrics"]["command"]
+    secret = Path(scrape["authorization"]["credentials_file"]).name
+    assert services["prometheus"]["secrets"] == [secret]
+    assert compose["secrets"][secret] == {"environment": "METRICS_TOKEN"}
+    provisioned = [yaml.safe_load(path.read_text()) for path in PROJECT.glob("deploy/grafana/provisioning/*/*.yml")]
+    assert len(provisioned) == 2
+    assert provisioned[0]["apiVersion"] == provisioned[1]["apiVersion"] == 1
+    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert Path(home).name in {path.name for path in DASHBOARDS}
+
+
 def test_every_alert_has_a_runbook_and_a_test() -> None:
     assert re.findall(r"^## (\w+)$", RUNBOOKS, re.MULTILINE) == ALERTS
     for rule in rules("alerts.yml"):
@@ -143,7 +165,7 @@ def test_promtool_accepts_the_example_of_a_scrape(promtool: str, tmp_path: Path)
     text = (PROMETHEUS / "prometheus.yml").read_text()
     token = tmp_path / "metrics-token"
     token.write_text("s3cret")
-    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/prometheus/metrics-token", str(token)))
+    (tmp_path / "prometheus.yml").write_text(text.replace("/run/secrets/metrics-token", str(token)))
     for file in ("rules.yml", "alerts.yml"):
         shutil.copy(PROMETHEUS / file, tmp_path)
     done = subprocess.run([promtool, "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True, text=True)
