@@ -36,6 +36,8 @@ MODELS = (
     _("idempotency key"),
     _("idempotency keys"),
     _("import"),
+    _("incident"),
+    _("incidents"),
     _("imports"),
     _("inbox message"),
     _("inbox messages"),
