@@ -19,6 +19,7 @@ from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.lifecycle.waves import is_due
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
+from notifier.delivery.ledger.campaigns import campaign_rows
 
 log = structlog.get_logger("campaigns")
 
@@ -105,4 +106,5 @@ def _reason(campaign: Campaign, why: str, channels: Mapping[str, str]) -> str:
 
 def _has_other_channels(campaign: Campaign, halted: Collection[str]) -> bool:
     """Whether a channel that is not halted has something to send."""
-    return Shard.objects.filter(campaign=campaign, state__in=OPEN).exclude(channel__in=list(halted)).exists()
+    shards = Shard.objects.filter(campaign=campaign, state__in=OPEN).exclude(channel__in=list(halted))
+    return shards.exists() or campaign_rows.is_unfinished(campaign.pk, without=halted)

@@ -29,6 +29,7 @@ from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload
 from notifier import failpoints
+from notifier.delivery.accounts import registry
 from notifier.delivery.caps import places
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger.campaigns import campaign_counts, campaign_rows
@@ -139,13 +140,21 @@ class EndedShard:
 
     @property
     def awaited(self) -> Iterator[AwaitedMessage]:
-        """Sent messages about which the provider's server must be asked. A requeued message has no note: the ledger
-        asks about it."""
+        """Messages about which the provider's server must be asked, sent or in doubt. A requeued message has no note:
+        the ledger asks about it."""
         for i, note in self.outcomes.notes.items():
-            if note.receipt_after and note.provider_ref:
-                due_at = self.ended_at + timedelta(seconds=note.receipt_after)
-                ids = (self.tenant_id, self.account_id, self.payload.id(i))
-                yield AwaitedMessage(*ids, note.provider_ref, self.ended_at, due_at)
+            ref = awaited_receipts.IN_DOUBT if self.outcomes.codes[i] == Status.UNKNOWN else note.provider_ref
+            if note.receipt_after and ref:
+                yield self._awaited(i, ref, note.receipt_after)
+        if (unanswered := self.outcomes.unanswered()) and (
+            after := registry.ask_after(registry.load_account(self.account_id))
+        ):
+            for i in unanswered:
+                yield self._awaited(i, awaited_receipts.IN_DOUBT, after)
+
+    def _awaited(self, i: int, ref: str, after: float) -> AwaitedMessage:
+        due_at = self.ended_at + timedelta(seconds=after)
+        return AwaitedMessage(self.tenant_id, self.account_id, self.payload.id(i), ref, self.ended_at, due_at)
 
     @property
     def ended_ids(self) -> Iterator[uuid.UUID]:

@@ -16,7 +16,8 @@ from campaigns.sending.columns import mean_characters, message_columns
 from campaigns.shard.outcomes import OutcomeNote
 from notifier.channels import channel
 from notifier.channels.queues import queue_of
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import recent_answers, registry
+from notifier.delivery.accounts.judging import update_health
 from notifier.delivery.dispatch import (
     GATHER,
     Dispatcher,
@@ -24,7 +25,6 @@ from notifier.delivery.dispatch import (
     blames_account,
     outcome_of,
     slow_down,
-    update_health,
 )
 from notifier.delivery.infra.db_retry import TIMEOUT_SECONDS
 from notifier.delivery.ledger.claims import Claimed
@@ -291,6 +291,7 @@ class InFlight:
         self._sent += len(rows)
         measures.record_sent(self._claimed.account.provider, len(rows))
         self._ended[status.label] += len(rows)
+        recent_answers.recent.add(self._claimed.account.id, len(rows), len(rows))
         self._moved = 0 if rows else self._moved
 
     def _record_others(self, answers: Sequence[tuple[int, Response | TransportError]], asked_delay: int) -> None:
@@ -309,6 +310,7 @@ class InFlight:
         self._record_sent(sent)
         measures.record_answers(self._claimed.account.provider, verdicts)
         self._verdicts += verdicts
+        recent_answers.add_verdicts(self._claimed.account.id, verdicts)
         if self._token_request and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
             self._client.forget_token(self._token_request.cache_key)
         self._slow_down([verdict for verdict in verdicts if isinstance(verdict, Throttled)])

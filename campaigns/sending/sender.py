@@ -107,7 +107,7 @@ class Sender:
         if channel(self._claimed.channel).repeat_when_in_doubt:
             self._repeats = sorted(self._claimed.in_doubt)
             return
-        note = OutcomeNote(str(Reason.IN_DOUBT))
+        note = OutcomeNote(str(Reason.IN_DOUBT), receipt_after=registry.ask_after(self._claimed.account))
         for i in self._claimed.in_doubt:
             self._claimed.outcomes.mark_ended(i, Status.UNKNOWN, self._claimed.delay(), note)
             self._in_flight.unwritten = True

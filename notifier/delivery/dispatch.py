@@ -22,7 +22,8 @@ from django.db import InterfaceError, OperationalError
 from notifier import failpoints
 from notifier.channels import channel
 from notifier.channels.base import Message
-from notifier.delivery.accounts import health, rate_limits, registry
+from notifier.delivery.accounts import rate_limits, recent_answers, registry
+from notifier.delivery.accounts.judging import update_health
 from notifier.delivery.content.attachments.memory import BUDGET, portions
 from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.infra.reused_threads import ReusedThreads
@@ -42,7 +43,6 @@ from notifier.vocabulary.status import Reason, Status
 from notifier.vocabulary.verdicts import (
     InDoubt,
     Misconfigured,
-    Permanent,
     Sent,
     Temporary,
     Throttled,
@@ -202,6 +202,7 @@ class Dispatcher:
         verdicts = [verdict for _, verdict in answers]
         batch.verdicts += verdicts
         measures.record_answers(batch.account.provider, verdicts)
+        recent_answers.add_verdicts(batch.account.id, verdicts)
         self._slow_down(batch.account, verdicts)
         self._gathered += [outcome_of(batch.waiting.pop(i), verdict, batch.fallbacks) for i, verdict in answers]
 
@@ -299,6 +300,16 @@ class FallbackAccounts:
         self._account, self._mode = account, mode
         self._accounts: list[ProviderAccount] | None = None
 
+    @property
+    def account_takes_most(self) -> bool:
+        """Whether the account itself takes most of what it is given at the moment."""
+        return recent_answers.recent.takes_most(self._account.id)
+
+    @property
+    def ask_after(self) -> float | None:
+        """Seconds until the account's provider is asked about a message in doubt; None: it cannot be asked."""
+        return registry.ask_after(self._account)
+
     def load(self) -> list[ProviderAccount]:
         """Empty while the database is away: the outcome must be written, and the next attempt loads again."""
         if self._accounts is None:
@@ -328,9 +339,10 @@ def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> O
         other_account=bool(accounts) and not row.in_doubt,
         seconds_left=left,
         dice=random.random(),  # noqa: S311
+        account_takes_most=fallbacks.account_takes_most,
     )
     decision = decide(verdict, tries)
-    disconnected = isinstance(verdict, InDoubt) and verdict.disconnected
+    disconnected = isinstance(verdict, InDoubt | Temporary) and verdict.disconnected
     if isinstance(decision, Again):
         account_id = accounts[0].id if decision.other_account and accounts else None
         reason = Reason.IN_DOUBT if decision.in_doubt else ""
@@ -353,7 +365,7 @@ def outcome_of(row: Claimed, verdict: Verdict, fallbacks: FallbackAccounts) -> O
         dead_as_of=decision.dead_as_of,
         dead_letter=decision.dead_letter,
         disconnected=disconnected,
-        receipt_after=decision.receipt_after,
+        receipt_after=fallbacks.ask_after if decision.status is Status.UNKNOWN else decision.receipt_after,
     )
 
 
@@ -367,26 +379,3 @@ def slow_down(account: ProviderAccount, verdicts: Iterable[Verdict]) -> None:
     """Slow down every process that sends for this account, when the provider refused messages as too many."""
     if waits := [verdict.after or 0.0 for verdict in verdicts if isinstance(verdict, Throttled)]:
         rate_limits.record_throttling(account.id, max(waits), len(waits))
-
-
-def update_health(account: ProviderAccount, verdicts: Sequence[Verdict], taken: int = 0) -> None:
-    """Move the account's health: a misconfigured or mostly failing account gets worse, a working one recovers. `taken`:
-    how many more messages were sent, without a verdict each. A provider that takes other messages of the account
-    refuses only some of its senders or destinations, which must not stop the rest; what is about one address
-    (`one_address`) says nothing about the account."""
-    verdicts = [v for v in verdicts if not (isinstance(v, Misconfigured | Temporary) and v.one_address)]
-    if any(isinstance(v, Misconfigured) for v in verdicts):
-        log.warning("account misconfigured", action="send", account=str(account.id), tenant=str(account.tenant_id))
-        if not taken and not any(isinstance(v, Sent) for v in verdicts):
-            health.move(account.id, -5)
-            return
-    if verdicts and not taken and all(isinstance(v, Temporary) and v.unavailable for v in verdicts):
-        # two such batches open the circuit, and the account's messages go to another account
-        health.move(account.id, -5)
-        log.warning("account unavailable", action="send", account=str(account.id), tenant=str(account.tenant_id))
-        return
-    good, answered = taken + sum(isinstance(v, Sent | Permanent) for v in verdicts), taken + len(verdicts)
-    if good < answered / 2:
-        health.move(account.id, -1)
-    elif answered and good == answered and health.read_weights([account.id])[account.id] < health.FULL:
-        health.move(account.id, 1)

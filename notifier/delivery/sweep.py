@@ -4,6 +4,7 @@ came due, ordering queues without a turn holder. Then wakes the workers of every
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from django.db import connection, transaction
 from notifier.channels import channels
 from notifier.channels.queues import LANES_OF_QUEUES, queue_of
 from notifier.delivery.accept import accept
+from notifier.delivery.accounts import registry
 from notifier.delivery.digests.closing import close_due
 from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
@@ -113,7 +115,8 @@ def _outcome_in_doubt(row: Claimed) -> Outcome:
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
     if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
         return Outcome(row, Status.QUEUED, Reason.IN_DOUBT, "the worker was lost while sending")
-    return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
+    lost = Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
+    return replace(lost, receipt_after=registry.ask_after(registry.load_account(row.account_id)))
 
 
 def _unpark() -> None:

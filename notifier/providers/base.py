@@ -1,5 +1,5 @@
-"""The provider contract and its registry. A new provider is one new file in this folder or in a package of it, and
-nothing else.
+"""The provider contract. A new provider is one new file in this folder or in a package of it, and nothing else:
+`registry` finds it.
 
 A provider builds the request and tells what the response means; it does no I/O. A provider without network (the inbox)
 overrides `send`. The provider of another app is `<app>/provider.py`. An account's settings are in `config.py`.
@@ -8,12 +8,10 @@ overrides `send`. The provider of another app is `<app>/provider.py`. An account
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import pkgutil
 import secrets
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -35,14 +33,14 @@ from notifier.vocabulary.http import (
     TokenRequest,
     TransportError,
 )
+from notifier.vocabulary.inquiries import Doubt
 from notifier.vocabulary.mail import BounceMailbox, Unreadable
 from notifier.vocabulary.receipts import ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Temporary, Verdict, Withdrawn
 
 #: a provider's file names all of the contract as `base.…`
 __all__ = [
-    "Answers", "Config", "Provider", "Unbuildable", "choice", "has_own_check", "optional_secret", "provider_class",
-    "providers", "secret", "setting", "token_checks",
+    "Answers", "Config", "Provider", "Unbuildable", "choice", "has_own_check", "optional_secret", "secret", "setting",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=Message)
@@ -103,7 +101,10 @@ class Provider(ABC, Generic[M]):
     #: the provider's server must be asked what became of messages: a message whose verdict is `Sent` with
     #: `receipt_after` is asked about by `receipts_request`, and `fetched_receipts` reads the answer
     polls_receipts: ClassVar[bool] = False
-    #: messages of one such request at most
+    #: the provider's server can be asked about a message in doubt: `inquiry` makes the request, and `found` reads the
+    #: answer. Not beside `polls_receipts`
+    can_be_asked: ClassVar[bool] = False
+    #: messages of one request of polled receipts at most
     most_receipts: ClassVar[int] = 1000
     #: the provider's server reports no opens and clicks: the site puts its own pixel and links into the HTML
     needs_tracking: ClassVar[bool] = False
@@ -233,6 +234,15 @@ class Provider(ABC, Generic[M]):
         """The request that asks for the receipts of the messages with these references of `Sent(ref)`."""
         raise NotImplementedError(f"{type(self).__name__} must implement receipts_request() to have polled receipts")
 
+    def inquiry(self, doubt: Doubt) -> Request:
+        """The request that asks for the messages of which one may be this message in doubt."""
+        raise NotImplementedError(f"{type(self).__name__} must implement inquiry() to be asked about messages in doubt")
+
+    def found(self, doubt: Doubt, response: Response) -> Sequence[ReceiptEvent]:
+        """The messages of the answer that may be this one, each as an event with its reference (`provider_ref`); none
+        when the server does not know the message."""
+        raise NotImplementedError(f"{type(self).__name__} must implement found() to be asked about messages in doubt")
+
     def fetched_receipts(self, response: Response) -> Mapping[str, ReceiptEvent]:
         """The answer's events, by the reference of the message. A message without one is asked about again later.
         Raises ValueError for an answer without receipts: a refusal, or a page that is not the provider's own."""
@@ -349,31 +359,7 @@ class Provider(ABC, Generic[M]):
             return Withdrawn()
         if answer.begun:
             return InDoubt(answer.detail, answer.disconnected)
-        return Temporary(answer.detail, unavailable=answer.unreachable)
-
-
-@lru_cache(maxsize=1)
-def _load() -> None:
-    package = importlib.import_module("notifier.providers")
-    for module in pkgutil.walk_packages(package.__path__, "notifier.providers."):
-        importlib.import_module(module.name)
-
-
-def providers() -> Mapping[str, type[Provider[Any]]]:
-    """All providers by name."""
-    _load()
-    return Provider._registry
-
-
-def token_checks() -> Mapping[str, Callable[[str], str]]:
-    """The push platforms whose tokens may be registered, each with the check of its tokens: of the provider that has a
-    check of its own, where two providers serve a platform. A platform that every tenant has an account for comes before
-    one that an owner must add."""
-    checks: dict[str, Callable[[str], str]] = {}
-    for kind in sorted(providers().values(), key=lambda kind: not kind.default_account):
-        if kind.platform and (kind.platform not in checks or has_own_check(kind)):
-            checks[kind.platform] = kind.check_token
-    return checks
+        return Temporary(answer.detail, unavailable=answer.unreachable, disconnected=answer.disconnected)
 
 
 def has_own_check(kind: type[Provider[Any]]) -> bool:
@@ -397,12 +383,3 @@ def _check_platform(kind: type[Provider[Any]]) -> None:
                 f"{kind.name} and {other.name} check the tokens of {kind.platform} in two ways: let one of the two"
                 " leave check_token out"
             )
-
-
-def provider_class(name: str) -> type[Provider[Any]]:
-    """One provider class. Raises InvalidInput for an unknown name."""
-    try:
-        return providers()[name]
-    except KeyError:
-        known = ", ".join(sorted(providers()))
-        raise InvalidInput(f"Unknown provider {name!r}; known: {known}.", field="provider") from None

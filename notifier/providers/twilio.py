@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from xml.sax.saxutils import escape
@@ -25,6 +26,7 @@ from notifier.providers.common.sms_senders import SENDER, Senders, check_price
 from notifier.vocabulary.checks import ConnectionCheck
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.ids import parse_id
+from notifier.vocabulary.inquiries import Doubt
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
@@ -33,6 +35,8 @@ _SERVICE = r"MG[0-9a-f]{32}"
 _SENDER = re.compile(f"{_SERVICE}|{SENDER.pattern}")
 _SID = {"account_sid": re.compile(r"AC[0-9a-f]{32}"), "api_key": re.compile(r"SK[0-9a-f]{32}")}
 _TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
+#: messages of one number that are looked through for the one in doubt
+PAGE = 20
 LONGEST_VALIDITY = 36_000  #: seconds; Twilio's own queue keeps a message no longer
 
 #: of the sandbox, which knows no other account
@@ -103,7 +107,7 @@ class Twilio(base.Provider[SmsMessage]):
     channel = "sms"
     rate_per_s = 1  # segments a second of a long code of the US and Canada: twilio.com/docs/api/errors/30001
     limit_of = "this Twilio sender"
-    reports = True
+    reports = can_be_asked = True
     Config = TwilioConfig
     config: TwilioConfig
     origin = "https://api.twilio.com"
@@ -188,6 +192,17 @@ class Twilio(base.Provider[SmsMessage]):
         message = f"<Message>{escape(self.config.help_text)}</Message>" if answers else ""
         return "text/xml", f'<?xml version="1.0" encoding="UTF-8"?><Response>{message}</Response>'.encode()
 
+    # -- what Twilio knows of a message in doubt --
+
+    def inquiry(self, doubt: Doubt) -> Request:
+        """The newest messages to the number ("Read multiple Message resources", in the page above)."""
+        query = urlencode({"To": doubt.address, "PageSize": PAGE})
+        return Request("GET", f"{self._account}/Messages.json?{query}", (self._authorization,), b"", self.timeout)
+
+    def found(self, doubt: Doubt, response: Response) -> Sequence[ReceiptEvent]:
+        messages: Any = json_object(response.body).get("messages")
+        return [event for each in messages if (event := _event_in_doubt(doubt, each))] if response.status == 200 else []
+
     # -- test connection --
 
     def test(self, client: HttpClient) -> Iterator[ConnectionCheck]:
@@ -213,6 +228,25 @@ class Twilio(base.Provider[SmsMessage]):
     def _get(self, client: HttpClient, url: str, authorization: str) -> tuple[dict[str, Any] | None, str]:
         """The document at `url`, or None and why there is none."""
         return get_json(client, Request("GET", url, (("authorization", authorization),), b"", self.timeout))
+
+
+def _event_in_doubt(doubt: Doubt, message: Mapping[str, Any]) -> ReceiptEvent | None:
+    """The event of a message of Twilio's that may be the one in doubt: made at that time, with the same text as far as
+    the text is known. Raises ValueError and TypeError for what is no message of Twilio's."""
+    made_at = parsedate_to_datetime(message["date_created"])
+    text = doubt.parts.get("text")
+    same_text = text is None or str(message["body"]).strip() == str(text).strip()
+    if not doubt.since <= made_at <= doubt.until or not same_text or message.get("direction") == "inbound":
+        return None
+    kind = _KINDS.get(str(message["status"]), EventKind.SENT)
+    code = message.get("error_code")
+    return ReceiptEvent(
+        kind,
+        provider_ref=str(message["sid"])[:LONGEST_ID],
+        permanent=kind is EventKind.FAILED and code in GONE,
+        detail=f"{code} {message.get('error_message') or ''}".strip()[:300] if code else "",
+        event_id=f"{message['sid']} asked",
+    )
 
 
 def _is_service(sender: str) -> bool:

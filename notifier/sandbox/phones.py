@@ -6,10 +6,11 @@ Every other number gets its messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 
 MAGIC = "+1500555"
-KEPT = 100_000
+KEPT, LISTED = 100_000, 1_000
 
 #: digits -> the answer to the request
 REFUSED = {
@@ -33,9 +34,12 @@ class Phones:
 
     def __init__(self) -> None:
         self._answers: dict[str, Callable[[str], None]] = {}
+        #: the newest messages, as a service lists them
+        self.listed: deque[Mapping[str, object]] = deque(maxlen=LISTED)
 
     def reset(self) -> None:
         self._answers.clear()
+        self.listed.clear()
 
     def remember(self, number: str, answer: Callable[[str], None]) -> None:
         """`answer` hands a text of this number's owner to the service that sent the newest message to the number."""

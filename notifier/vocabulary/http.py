@@ -36,7 +36,8 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class TransportError:
     """No response came. `begun` False: the server certainly processed nothing of the request; True: in doubt.
-    `disconnected`: the connection ended under several requests, which says nothing about any single request.
+    `disconnected`: the connection ended under several requests, or took this one no more, which says nothing about any
+    single request.
     `unreachable`: no connection to the server could be made, so no other request reaches the server either."""
 
     begun: bool

@@ -21,11 +21,13 @@ class Sent:
 class Temporary:
     """Try again later. `unavailable`: the provider's server took nothing of the message and takes no other message
     either, as far as the answer tells, so another account may take this one at once. `one_address`: the answer says
-    nothing about messages of the account to other addresses, such as that of a push service that one browser named."""
+    nothing about messages of the account to other addresses, such as that of a push service that one browser named.
+    `disconnected`: there is no answer: a connection ended before it took the message, or none came free."""
 
     detail: str
     unavailable: bool = False
     one_address: bool = False
+    disconnected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ SETTINGS = {
     "PROVIDER_TIMEOUT_SECONDS": "5",
     "SHARD_SIZE": "500",
     "LOG_LEVEL": "INFO",
+    # a test chooses where a process dies (Stack.own_env)
+    "FAILPOINTS_ALLOWED": "1",
     "WEB_STATEMENT_SECONDS": "600",
     # a busy machine is no overload: a test that needs load to be shed switches it on
     "LOAD_SHEDDING_WAIT_SECONDS": "0",

@@ -18,7 +18,7 @@ from inbox.store import announcements
 from inbox.store.announcements import topic
 from inbox.store.counters import Counters
 from notifier.local.servers.ports import free_port
-from notifier.providers.base import provider_class
+from notifier.providers import provider_class
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.verdicts import Permanent, Sent
 from tenants.models import Recipient

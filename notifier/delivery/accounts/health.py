@@ -1,5 +1,5 @@
 """The health of provider accounts: 100 at most, drifting back to 100. A batch that mostly fails takes ten, a batch that
-reaches nothing takes fifty (`dispatch.update_health`). At 0 the circuit is open: the account's rows go to another
+reaches nothing takes fifty (`judging`). At 0 the circuit is open: the account's rows go to another
 account or wait, and use up no attempts. Kept in Redis; a lost value counts as 100."""
 
 from __future__ import annotations

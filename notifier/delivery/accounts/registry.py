@@ -37,6 +37,15 @@ def load_account(pk: uuid.UUID) -> ProviderAccount | None:
     return account
 
 
+#: seconds until a provider's server is asked about a message in doubt: its own receipt may come before
+ASK_AFTER = 5.0
+
+
+def ask_after(account: ProviderAccount | None) -> float | None:
+    """Seconds until the server of the account is asked about a message in doubt; None: it cannot be asked."""
+    return ASK_AFTER if account is not None and provider_class(account.provider).can_be_asked else None
+
+
 def save_config(account: ProviderAccount, raw: Mapping[str, Any]) -> None:
     """Check and seal settings into `account` (not saved). Raises InvalidInput naming the setting."""
     cls = provider_class(account.provider)

@@ -59,7 +59,8 @@ class Outcome:
     held: bool = False
     #: the connection ended under the message and others, and no answer came
     disconnected: bool = False
-    #: seconds until the provider's server must be asked what became of the message; None: there is nothing to ask
+    #: seconds until the provider's server must be asked what became of the message, even if it is in doubt; None: there
+    #: is nothing to ask
     receipt_after: float | None = None
 
     def __post_init__(self) -> None:
@@ -100,11 +101,12 @@ class Outcome:
         return self.row.lane if self.row.campaign_id is None else None
 
     def awaited(self, now: datetime) -> AwaitedMessage | None:
-        """The message that the provider took just now, if its receipt must be fetched."""
-        if not self.receipt_after or not self.provider_ref:
+        """The message that the provider took just now, or may have taken, if its receipt must be fetched."""
+        ref = awaited_receipts.IN_DOUBT if self.status is Status.UNKNOWN else self.provider_ref
+        if not self.receipt_after or not ref:
             return None
         row, due_at = self.row, now + timedelta(seconds=self.receipt_after)
-        return AwaitedMessage(row.tenant_id, row.account_id, row.id, self.provider_ref, now, due_at)
+        return AwaitedMessage(row.tenant_id, row.account_id, row.id, ref, now, due_at)
 
     @property
     def plain(self) -> bool:

@@ -1,4 +1,5 @@
-"""Asks providers' servers what became of messages, where no server calls us (Provider.polls_receipts).
+"""Asks providers' servers what became of messages, where no server calls us (Provider.polls_receipts), and of messages
+in doubt (Provider.can_be_asked, `in_doubt`).
 
 One run at a time takes one request of each account with due messages, the longest due first, and sends these requests
 side by side: an account with many messages makes no other account wait. The events of an answer are stored as a parked
@@ -26,7 +27,7 @@ from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.ledger.reports import awaited_receipts, receipt_rows
 from notifier.delivery.ledger.reports.awaited_receipts import AwaitedMessage, ClaimedRow
 from notifier.delivery.ledger.reports.receipt_rows import ParkedRow
-from notifier.delivery.receipts import sealing
+from notifier.delivery.receipts import in_doubt, sealing
 from notifier.delivery.receipts.events import cleaned_events
 from notifier.delivery.wakeup import signal
 from notifier.errors import NotifierError
@@ -53,12 +54,12 @@ LEASE = 120.0
 
 @dataclass(frozen=True)
 class Inquiry:
-    """One request about messages of one account."""
+    """One request about messages of one account; about messages in doubt there is one for each (`in_doubt`)."""
 
     account: ProviderAccount
     provider: Provider[Any]
     rows: Sequence[ClaimedRow]
-    request: Request
+    request: Request | None = None
 
 
 def fetch_receipts(seconds: float = RUN_SECONDS) -> int:
@@ -106,15 +107,19 @@ def _call_lock(function: str) -> bool:
 
 def _ask(account_ids: Sequence[uuid.UUID], failed: set[uuid.UUID]) -> int:
     """Ask once for each account; returns how many events came. Adds the accounts to `failed` that gave no receipts."""
-    by_client: defaultdict[HttpClient, list[Inquiry]] = defaultdict(list)
-    for account_id in account_ids:
-        if inquiry := _inquiry(account_id, failed):
-            by_client[registry.http_client_for(inquiry.account)].append(inquiry)
+    by_client: defaultdict[HttpClient, list[tuple[Inquiry, Request]]] = defaultdict(list)
     events = 0
+    for account_id in account_ids:
+        if (inquiry := _inquiry(account_id, failed)) is None:
+            continue
+        if inquiry.request is None:
+            events += _store_answer(inquiry, in_doubt.ask(inquiry.account, inquiry.provider, inquiry.rows))
+        else:
+            by_client[registry.http_client_for(inquiry.account)].append((inquiry, inquiry.request))
     for client, inquiries in by_client.items():
-        for answers in client.exchange([inquiry.request for inquiry in inquiries]):
+        for answers in client.exchange([request for _, request in inquiries]):
             for at, answer in answers:
-                inquiry = inquiries[at]
+                inquiry, _ = inquiries[at]
                 try:
                     events += _store_answer(inquiry, _events_of(inquiry, answer))
                 except _NoReceipts as why:
@@ -136,10 +141,12 @@ def _inquiry(account_id: uuid.UUID, failed: set[uuid.UUID]) -> Inquiry | None:
         failed.add(account_id)
         _postpone(account_id, awaited_receipts.claim(account_id, awaited_receipts.GROUP, LEASE), type(error).__name__)
         return None
-    most = provider.most_receipts if provider else awaited_receipts.GROUP
+    most = (in_doubt.MOST if provider.can_be_asked else provider.most_receipts) if provider else awaited_receipts.GROUP
     rows = awaited_receipts.claim(account_id, most, LEASE)
     if not rows:
         return None
+    if account is not None and provider is not None and provider.can_be_asked:
+        return Inquiry(account, provider, rows)
     if account is None or provider is None or not provider.polls_receipts:
         awaited_receipts.delete_claimed(rows)
         log.info("receipts of a deleted account not asked for", action="fetch", account=str(account_id), rows=len(rows))
@@ -223,7 +230,7 @@ def _unanswered(row: ClaimedRow, events: dict[uuid.UUID, ReceiptEvent], now: dat
     """The row's messages without an event that may still get one. They are due on a whole minute, so that what is left
     of many small rows becomes one row."""
     age = now - row.sent_at
-    if age > LONGEST_WAIT:
+    if age > (in_doubt.GIVE_UP if row.refs[0] == awaited_receipts.IN_DOUBT else LONGEST_WAIT):
         return
     due_at = (now + timedelta(seconds=wait_seconds(age) + 60)).replace(second=0, microsecond=0)
     for delivery_id, ref in zip(row.delivery_ids, row.refs, strict=True):

@@ -161,5 +161,5 @@ class WebPush(base.Provider[PushMessage]):
         neither is about the account."""
         verdict = super().verdict(answer)
         if isinstance(answer, TransportError) and isinstance(verdict, Temporary):
-            return Temporary(verdict.detail, one_address=True)
+            return Temporary(verdict.detail, one_address=True, disconnected=verdict.disconnected)
         return verdict

@@ -10,6 +10,8 @@ import hmac
 import re
 import secrets
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from notifier.sandbox.fake_service import Answer, Incoming, MessageService, json_answer
@@ -19,6 +21,7 @@ from notifier.sandbox.phones import magic
 ACCOUNT, KEY = "AC" + "5a" * 16, "SK" + "5a" * 16
 TOKEN = "notifier-sandbox: anybody may send here"  # noqa: S105
 PATH = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-f]{32})(/Messages)?\.json")
+PAGE = 50  #: messages that are listed at once
 LONGEST = 1_600  #: characters of a Body
 SENT_AFTER, DELIVERED_AFTER = 0.05, 0.15  #: seconds until the callbacks of a message
 
@@ -85,6 +88,7 @@ class Twilio(MessageService):
         number, text, callback = form["To"], form["Body"], form.get("StatusCallback", "")
         delivery = parse_qs(urlsplit(callback).query).get("delivery", [sid])[0]
         self.state.arrivals.take(number, delivery, text, "sms")
+        self.state.phones.listed.append(_resource(form, sender, sid, word))
         self.state.outbox.add(OutboxItem("sms", number, delivery, text=text, service="twilio", sender=sender))
         if not callback:
             return
@@ -122,7 +126,9 @@ class Twilio(MessageService):
         if not self._may(incoming, ACCOUNT, *([KEY] if messages else [])):
             return _error(401, 20003, "Authenticate")
         if messages:
-            return json_answer(200, {"messages": [], "page": 0, "page_size": 1})
+            number = parse_qs(incoming.query).get("To", [""])[0]
+            listed = [message for message in reversed(self.state.phones.listed) if message["to"] == number][:PAGE]
+            return json_answer(200, {"messages": listed, "page": 0, "page_size": PAGE})
         account = {"sid": ACCOUNT, "friendly_name": "Notifier sandbox", "status": "active", "type": "Full"}
         return json_answer(200, account)
 
@@ -139,6 +145,16 @@ class Twilio(MessageService):
 
     def _accepts(self, password: str) -> bool:
         return password == TOKEN and not self.state.faults.reject_auth
+
+
+def _resource(form: dict[str, str], sender: str, sid: str, word: str) -> dict[str, object]:
+    """The message as Twilio lists it, once it has arrived or failed."""
+    code = UNDELIVERED.get(word)
+    return {
+        "sid": sid, "to": form["To"], "from": sender, "body": form["Body"], "account_sid": ACCOUNT,
+        "direction": "outbound-api", "status": "undelivered" if code else "delivered", "error_code": code,
+        "error_message": None, "date_created": format_datetime(datetime.now(UTC)),
+    }  # fmt: skip
 
 
 def _error(status: int, code: int, message: str) -> Answer:

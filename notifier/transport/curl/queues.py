@@ -49,7 +49,7 @@ class EndpointQueue:
         before = time.monotonic() - timeout
         for unsent in self.waiting:
             if max(unsent.queued_at, self.last_answer_at) <= before:
-                unsent.refuse(TransportError(False, "no stream came free within the timeout"))
+                unsent.refuse(TransportError(False, "no stream came free within the timeout", disconnected=True))
 
     def refuse(self, error: TransportError) -> None:
         """The server cannot be reached: refuse everything that waits; none of it has begun."""

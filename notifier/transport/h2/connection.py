@@ -262,7 +262,7 @@ class Connection:
         last, code = (number[0] for number in f.UINT32.iter_unpack(payload[:8]))
         if code in OVERLOAD_CODES:
             self.overloaded = True
-        error = TransportError(False, f"connection ended before it: {f.code_name(code)}")
+        error = TransportError(False, f"connection ended before it: {f.code_name(code)}", disconnected=True)
         self._answers.fail_above(last & f.MAX_UINT31, error)
 
     def _priority(self, _flags: int, stream: int, payload: bytes) -> None:

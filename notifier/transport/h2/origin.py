@@ -229,7 +229,7 @@ class Origin:
             link.sweep(now)
         for cursor in list(self._queue):
             if now - max(cursor.queued_at, self._progress_at) > cursor.batch.encoded.template.timeout:
-                cursor.refuse(TransportError(False, "no stream came free within the timeout"))
+                cursor.refuse(TransportError(False, "no stream came free within the timeout", disconnected=True))
         for link in [link for link in self._links if link.connection.draining]:
             self.retire(link)
         while self._queue and not self._queue[0].left:

@@ -180,7 +180,7 @@ class Connection:
         if self._envelope is not None:
             failure = self._envelope.failure
             finished.append((self._envelope.mail, failure or TransportError(False, reason)))
-        finished += [(mail, TransportError(False, reason)) for mail in self._waiting]
+        finished += [(mail, TransportError(False, reason, disconnected=True)) for mail in self._waiting]
         self._expected.clear()
         self._unsent.clear()
         self._waiting.clear()

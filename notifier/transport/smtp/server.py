@@ -181,6 +181,7 @@ class Server:
         # a slow server is waited for as long as it answers: 400 messages may be in flight to a server of 4 a second
         past = now - max((link.connection.upload_seconds for link in self._links), default=0.0)
         for mail in self._take_waiting(lambda mail: past - max(mail.slot.queued_at, self._progress_at) > mail.timeout):
-            mail.slot.pending.put([(mail.slot.index, TransportError(False, "no connection came free in time"))])
+            late = TransportError(False, "no connection came free in time", disconnected=True)
+            mail.slot.pending.put([(mail.slot.index, late)])
         self._fill_all()
         return bool(self._links or self._waiting)

@@ -14,14 +14,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def pool(self) -> Any:
         """The pool of this process; made as Django makes its own, and opened by the first caller."""
         options = self.settings_dict["OPTIONS"].get("pool")
-        if options and self.alias not in self._connection_pools:
+        pools: dict[str, Any] = self._connection_pools  # type: ignore[attr-defined]
+        if options and self.alias not in pools:
             # setdefault: of two threads that make a pool, one has made it in vain
-            self._connection_pools.setdefault(
+            pools.setdefault(
                 self.alias,
                 QuickPool(
                     kwargs={**self.get_connection_params(), "autocommit": True},
                     open=False,
-                    configure=self._configure_connection,
+                    configure=self._configure_connection,  # type: ignore[attr-defined]
                     reconnect_timeout=RECONNECT_SECONDS,
                     **options,
                 ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,11 @@ from campaigns.lifecycle.finish import pause_if_only_halted
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy
+from notifier.models import Delivery
+from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.status import Lane, QueuePosition, Status
 from tests.campaigns.conftest import Browser, Site, page, text
-from tests.campaigns.launched import Broker, after_go, an_armed, audited_acts, broker, count_sendable
+from tests.campaigns.launched import Broker, after_go, an_armed, audited_acts, broker, count_sendable, inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["broker"]
@@ -168,3 +171,19 @@ def test_the_page_says_which_channel_and_why_and_resumes_it(
     author.post(page("resume", campaign), page("change", campaign))
     campaign.refresh_from_db()
     assert (campaign.state, campaign.halted_channels) == ("running", {})
+
+
+def test_a_channel_whose_messages_wait_in_the_ledger_is_no_reason_to_pause_all(site: Site, broker: Broker) -> None:
+    """All shards of in_app are done, and one of its messages waits for the end of quiet hours."""
+    campaign = after_go(two_channels(site))
+    Shard.objects.filter(campaign=campaign, channel="in_app").update(state="done")
+    waiting = Delivery.objects.create(
+        id=new_id(), tenant=site.acme, campaign_id=campaign.pk, recipient_id=new_id(), channel="in_app", lane=Lane.BULK,
+        status=Status.QUEUED, queue_position=QueuePosition.PARKED, account_id=inbox(site).pk,
+        accepted_at=datetime.now(UTC), due_at=datetime.now(UTC) + timedelta(hours=8),
+    )  # fmt: skip
+    assert pausing.halt(campaign.pk, WHY, "push")
+    campaign.refresh_from_db()
+    assert (campaign.state, set(campaign.halted_channels)) == ("running", {"push"})
+    waiting.delete()
+    assert pause_if_only_halted(campaign.pk)

@@ -300,8 +300,11 @@ def test_a_retry_is_requeued_once_when_the_answer_to_the_commit_is_lost(post: Po
     [
         (TransportError(True, "connection lost", disconnected=True), 60),
         (TransportError(True, "no answer within the timeout"), 0),
-        (TransportError(False, "no stream came free within the timeout"), 0),
+        (TransportError(False, "no stream came free within the timeout", disconnected=True), 60),
+        (TransportError(False, "connection ended before it: NO_ERROR", disconnected=True), 60),
+        (TransportError(False, "cannot be sent: a header"), 0),
     ],
+    ids=["lost", "timeout", "no stream", "goaway", "unsendable"],
 )
 def test_messages_on_a_lost_connection_are_no_errors_and_are_tried_again(
     post: Post, answer: TransportError, skipped: int, form: str

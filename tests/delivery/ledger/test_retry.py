@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.delivery.ledger.retry import SCHEDULE, Again, Decision, Settled, Tries, decide
+from notifier.delivery.ledger.retry import SCHEDULE, SOON, Again, Decision, Settled, Tries, decide
 from notifier.vocabulary.status import Reason, Status
 from notifier.vocabulary.verdicts import InDoubt, Misconfigured, Permanent, Sent, Temporary, Throttled, Verdict
 
@@ -60,3 +60,32 @@ def test_jitter_spreads_retries_by_a_fifth_either_way(dice: float, expected: flo
     decision = decide(Temporary("x"), Tries(2, True, False, None, dice))
     assert isinstance(decision, Again)
     assert decision.wait == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "made", "takes_most", "wait"),
+    [
+        (Temporary("x"), 1, True, 1.0),
+        (Temporary("x"), 2, True, 2.0),
+        (Temporary("x"), 5, True, 15.0),
+        (Temporary("x"), 5, False, 600.0),
+        (InDoubt("x"), 4, True, 8.0),
+        (InDoubt("x"), 4, False, 120.0),
+        (Throttled(None, "x"), 3, True, 4.0),
+        (Throttled(40.0, "x"), 3, True, 40.0),
+        (Misconfigured("x"), 3, False, 30.0),
+    ],
+)
+def test_an_account_that_takes_most_messages_is_tried_again_soon(
+    verdict: Verdict, made: int, takes_most: bool, wait: float
+) -> None:
+    decision = decide(verdict, Tries(made, True, False, account_takes_most=takes_most))
+    assert isinstance(decision, Again) and decision.wait == wait
+
+
+def test_the_last_attempt_at_such_an_account_begins_within_36_seconds() -> None:
+    assert len(SOON) == len(SCHEDULE), "both have as many attempts"
+    waits = [
+        decide(Temporary("x"), Tries(made, True, False, dice=1.0, account_takes_most=True)) for made in range(1, LAST)
+    ]
+    assert sum(decision.wait for decision in waits if isinstance(decision, Again)) == pytest.approx(36.0)

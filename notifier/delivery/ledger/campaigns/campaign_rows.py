@@ -7,7 +7,7 @@ lie in one millisecond (`IdRange`), so statements that name the range read one m
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -125,6 +125,16 @@ def _exists(campaign: str, statuses: Sequence[Status], more: str = "true") -> st
         f"EXISTS (SELECT 1 FROM notifier_delivery d WHERE d.campaign_id = {campaign}"
         f" AND d.status IN ({', '.join(str(int(status)) for status in statuses)}) AND {more})"
     )
+
+
+_IS_UNFINISHED = f"SELECT {unfinished('%s', more='d.channel <> ALL(%s)')}"
+
+
+def is_unfinished(campaign_id: uuid.UUID, without: Collection[str]) -> bool:
+    """Whether the campaign has such rows on a channel that is not one of these."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_UNFINISHED, [campaign_id, list(without)])
+        return bool(cursor.fetchone()[0])
 
 
 # Rows that a shard requeued for another attempt are few. A row whose earlier attempt got no answer may have arrived: it

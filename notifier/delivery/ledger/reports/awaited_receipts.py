@@ -22,6 +22,10 @@ from notifier.vocabulary.ids import new_id
 GROUP = 500
 
 
+#: in place of a reference: a message in doubt, of which the server gave none
+IN_DOUBT = "?"
+
+
 class AwaitedMessage(NamedTuple):
     """A message that the provider took at `sent_at`, and whose receipt is asked for at `due_at`."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from notifier.delivery.infra import bulk
 from notifier.tracing.context import TRACEPARENT
@@ -57,6 +57,25 @@ def lock_rows(tenant_id: uuid.UUID, channel: str, ids: Collection[uuid.UUID]) ->
     with bulk.cursor() as cursor:
         cursor.execute(_LOCK, [ordered, ordered[0], ordered[-1], tenant_id, channel], binary=True, prepare=True)
         return [ReportedRow._make(row) for row in cursor.fetchall()]
+
+
+_IN_DOUBT = f"""
+SELECT id, address, settled_at, content FROM notifier_delivery
+WHERE id = ANY(%b::uuid[]) AND id >= %s AND id <= %s AND tenant_id = %s AND channel = %s AND status = {Status.UNKNOWN}
+  AND settled_at IS NOT NULL
+"""
+
+
+def in_doubt(
+    tenant_id: uuid.UUID, channel: str, ids: Collection[uuid.UUID]
+) -> list[tuple[uuid.UUID, str, datetime, dict[str, Any] | None]]:
+    """Those of the tenant's rows that are in doubt: id, address, end, content."""
+    if not ids:
+        return []
+    ordered = sorted(ids)
+    with bulk.cursor() as cursor:
+        cursor.execute(_IN_DOUBT, [ordered, ordered[0], ordered[-1], tenant_id, channel], binary=True)
+        return cursor.fetchall()
 
 
 _BY_REF = """
