@@ -6,6 +6,7 @@ caps        frequency caps
 digests     how categories gather their messages, and the digests themselves
 engagement  opens and clicks that are counted without persons
 incidents   incidents of status pages
+webhooks    webhook endpoints; `webhook_page` has what was sent to one
 receipts    what providers reported and no worker could read
 ledger      notifications, deliveries, dead letters: read-only; `sent` has the base classes of these lists
 references  rows of the ledger that name a recipient or an account without a foreign key
@@ -14,6 +15,28 @@ The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inb
 `sent`.
 """
 
-from notifier.admin import accounts, caps, content, content_setup, digests, engagement, incidents, ledger, receipts
+from notifier.admin import (
+    accounts,
+    caps,
+    content,
+    content_setup,
+    digests,
+    engagement,
+    incidents,
+    ledger,
+    receipts,
+    webhooks,
+)
 
-__all__ = ["accounts", "caps", "content", "content_setup", "digests", "engagement", "incidents", "ledger", "receipts"]
+__all__ = [
+    "accounts",
+    "caps",
+    "content",
+    "content_setup",
+    "digests",
+    "engagement",
+    "incidents",
+    "ledger",
+    "receipts",
+    "webhooks",
+]

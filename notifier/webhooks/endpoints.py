@@ -108,13 +108,16 @@ def create(tenant: Tenant, values: Mapping[str, Any], by: Actor) -> WebhookEndpo
     store_headers(endpoint, checked_headers(values.get("headers") or {}))
     with transaction.atomic():
         Tenant.objects.select_for_update().filter(pk=tenant.pk).values_list("pk").first()
-        if WebhookEndpoint.objects.filter(tenant=tenant).count() >= MAX_ENDPOINTS:
-            raise Conflict(
-                f"A tenant has at most {MAX_ENDPOINTS} endpoints: delete one first.", code="too_many_endpoints"
-            )
+        check_room(tenant)
         endpoint.save(force_insert=True)
         _record(endpoint, "create", by)
     return endpoint
+
+
+def check_room(tenant: Tenant) -> None:
+    """Raises Conflict when the tenant has as many endpoints as it may."""
+    if WebhookEndpoint.objects.filter(tenant=tenant).count() >= MAX_ENDPOINTS:
+        raise Conflict(f"A tenant has at most {MAX_ENDPOINTS} endpoints: delete one first.", code="too_many_endpoints")
 
 
 def change(endpoint: WebhookEndpoint, values: Mapping[str, Any], by: Actor) -> None:

@@ -38,6 +38,7 @@ from notifier.models import (
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.receipts import ReceiptRequest
 from notifier.vocabulary.status import Lane, Mode, Status
+from notifier.webhooks import endpoints
 from tenants import audit
 from tenants.bootstrap import create_default_categories
 from tenants.imports import jobs
@@ -127,6 +128,7 @@ def create_rows(tenant: Tenant, word: str) -> Rows:
         FrequencyCap.objects.create(tenant=tenant, category=category, most=100, period="day"),
         Incident.objects.create(tenant=tenant, title=f"{word} outage", text=f"{word} text", began_at=NOW),
         Sender.objects.create(tenant=tenant, address=f"{word}@example.com", name=f"{word} shop"),
+        endpoints.create(tenant, {"url": f"https://{word}.example/hook", "description": word}, audit.Actor()),
         StoredFile.objects.create(tenant=tenant, digest="0" * 64, name=f"{word}.pdf", content_type="a/b", size=1),
     ]
     rows: Rows = {type(r): r for r in (category, template, version, recipient, *setup)}

@@ -33,7 +33,7 @@ LogIn = Callable[[User], Browser]
 #: LargeTableAdmin
 SMALL = {
     "Tenant", "Member", "Invitation", "ApiKey", "ProviderAccount", "EngagementCount", "Category", "FrequencyCap",
-    "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting", "Incident",
+    "Template", "TemplateVersion", "Layout", "Sender", "DigestSetting", "Incident", "WebhookEndpoint",
     "Import", "Campaign", "CampaignApproval", "Audience", "Schedule", "User", "PeriodicTask", "ClockedSchedule",
     "CrontabSchedule", "SolarSchedule",
     "IntervalSchedule",
