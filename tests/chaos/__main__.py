@@ -31,6 +31,9 @@ def main() -> int:
     if not rows:
         print("no row has such a name; there are:", *sorted(row.name for row in all_rows()), sep="\n  ")
         return 1
+    if not Path("/proc/self/statm").exists():
+        print("chaos: freezing, limiting and counting processes needs Linux's /proc")
+        return 1
     folder = LOCAL / f"test-{os.getpid()}-chaos"
     began = time.monotonic()
     form = "short" if options.short else "full"
@@ -50,7 +53,7 @@ def main() -> int:
 
 def run(options: Options, rows: list[Row], folder: Path, began: float) -> list[Result]:
     results: list[Result] = []
-    with ChaosSite(folder, say_nothing) as site:
+    with ChaosSite(folder, say_nothing, options.shard_size) as site:
         site.up()
         Ledger(site.settings["DATABASE_URL"]).install_watch()
         sides = make_sides(site, options.recipients)

@@ -31,6 +31,11 @@ class Options:
             minutes=float(environ.get("MINUTES") or 0),
         )
 
+    @property
+    def shard_size(self) -> int:
+        """Small enough that a campaign has some dozens of shards."""
+        return 200 if self.short else 1_000
+
     def chooses(self, name: str) -> bool:
         """Whether this row runs."""
         return not self.rows or any(fnmatchcase(name, pattern) for pattern in self.rows)

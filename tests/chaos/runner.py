@@ -17,7 +17,7 @@ from tests.chaos.load.campaigns import Side, draft
 from tests.chaos.load.trickle import Trickle
 from tests.chaos.options import Options
 from tests.chaos.report import Result
-from tests.chaos.row import NO_FAULTS, Row, When
+from tests.chaos.row import NO_FAULTS, Row, When, knobs
 from tests.chaos.stack.site import ChaosSite
 from tests.flows.tenant import Campaign
 from tests.flows.wait import until
@@ -77,7 +77,7 @@ class Load:
         self._inject_all(pending, When.ARMING)
         for campaign in round_.campaigns:
             self._wait_until_not(campaign, "draft", "arming")
-        context.sandbox.faults(**pending[0][0].faults if pending else {})
+        self._slow_down(pending)
         for campaign in round_.campaigns:
             self._post(campaign, "go")
         self._inject_all(pending, When.LAUNCH)
@@ -85,12 +85,18 @@ class Load:
         while sending := [item for item in pending if item[0].when in (When.SENDING, When.IDLE)]:
             if not self._wait_for_more(arrived):
                 break
+            self._slow_down(sending)
             if self._inject(sending[0]):
                 pending.remove(sending[0])
             arrived = context.receiver.count()
         context.sandbox.faults(**NO_FAULTS)
         for campaign in round_.campaigns:
             self._wait_until_not(campaign, "running")
+
+    def _slow_down(self, pending: Sequence[tuple[Row, Result]]) -> None:
+        """Turn the knobs of the next row."""
+        if pending:
+            self._context.sandbox.faults(**knobs(pending[0][0].faults, short=self._context.options.short))
 
     def _inject_all(self, pending: list[tuple[Row, Result]], when: When) -> None:
         for item in [item for item in pending if item[0].when is when]:
@@ -156,7 +162,7 @@ class Load:
         except AssertionError as late:
             self._fail_all(f"I1: {late}")
         recovery = time.monotonic() - self._repaired_at
-        facts = gather(context, run, accepted, may_fail=any(row.may_fail for row in self._rows))
+        facts = gather(context, run, accepted)
         judgement = judge(facts)
         for result in self.results:
             result.recovery_s = round(recovery, 1)

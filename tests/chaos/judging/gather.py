@@ -10,7 +10,7 @@ from tests.chaos.stack.django import use_django
 from tests.chaos.stack.site import ChaosSite
 
 
-def gather(context: Context, run: Run, accepted: Accepted, *, may_fail: bool) -> Facts:
+def gather(context: Context, run: Run, accepted: Accepted) -> Facts:
     ledger, sides = context.ledger, context.sides
     of_campaigns = sum(side.size * len(round_.channels) for round_ in context.rounds for side in sides)
     return Facts(
@@ -19,7 +19,6 @@ def gather(context: Context, run: Run, accepted: Accepted, *, may_fail: bool) ->
         arrivals=context.receiver.arrivals(),
         words={side.tenant.credentials.slug: side.word for side in sides},
         allowed=context.allowed,
-        may_fail=may_fail,
         given_up=len(accepted.given_up),
         completions=ledger.completions(run),
         violations=ledger.take_violations(),

@@ -61,7 +61,6 @@ class Facts:
     arrivals: Sequence[Arrival]
     words: Mapping[str, str]
     allowed: int = 0
-    may_fail: bool = False
     given_up: int = 0
     completions: Mapping[str, int] = field(default_factory=dict)
     violations: Sequence[str] = ()
@@ -130,7 +129,7 @@ def _accepted_and_ended(
     if wrong:
         problems.append(f"I1: {len(wrong)} messages arrived, and the ledger says that they did not: {_examples(wrong)}")
     ended = [m for m in facts.messages if m.status >= Status.FAILED and m.status != Status.UNKNOWN]
-    if ended and not facts.may_fail:
+    if ended:
         problems.append(f"I1: {len(ended)} messages were not sent: {_examples(ended)}")
     return problems
 

@@ -24,6 +24,7 @@ def broken(do: Callable[[Proxy], None]) -> Callable[[Context], None]:
         frozen = [pid for name in context.site.workers for pid in context.site.freeze(name)]
         try:
             context.allow_begun_by(*context.site.workers)
+            context.expect(context.site.proxy.connections, "no connection was open")
             do(context.site.proxy)
         finally:
             pids.thaw(frozen)
@@ -48,13 +49,11 @@ def refused(context: Context) -> None:
     context.pause(20, 3)
 
 
+CUT, HALF_CLOSED = broken(Proxy.cut), broken(Proxy.half_close)
 ROWS = (
     Row("network slow", "each piece of data takes 0.4 s longer", slow, group="network 1"),
-    Row("network cut", "every connection to the providers is reset", broken(Proxy.cut), repeats=IN_FLIGHT,
-        group="network 1", times=3),
-    Row("network half closed", "every connection is closed in one direction", broken(Proxy.half_close),
-        repeats=IN_FLIGHT, group="network 1", times=3),
-    Row("network refuses", "every connection is reset, new ones too", refused, repeats=IN_FLIGHT, group="network 2"),
-    Row("network silent", "a black hole for longer than the timeout", silent, repeats="what was begun meanwhile",
-        group="network 2"),
-)  # fmt: skip
+    Row("network cut", "every connection is reset", CUT, repeats=IN_FLIGHT, group="network 1", times=3),
+    Row("network refuses", "reset, and no new connection", refused, repeats=IN_FLIGHT, group="network 2"),
+    Row("network silent", "a black hole", silent, repeats="what was begun meanwhile", group="network 3"),
+    Row("network half closed", "half of each connection", HALF_CLOSED, repeats=IN_FLIGHT, group="failover", times=3),
+)

@@ -11,6 +11,7 @@ from tests.chaos.context import Context
 from tests.chaos.row import Row, When
 from tests.chaos.stack.small_disk import SmallDisk
 
+_NO_SPACE = b"No space left on device"
 _TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -44,8 +45,12 @@ def full_disk(context: Context) -> None:
     """The tables that grow are on a disk that is full for some seconds."""
     with SmallDisk(context.site) as disk:
         disk.fill()
-        context.pause(20, 4)
+        log = context.site.log("postgres")
+        known = log.stat().st_size
+        context.until(lambda: _NO_SPACE in log.read_bytes()[known:], "the disk to be full")
+        context.pause(20, 3)
         disk.empty()
+        context.note(f"{log.read_bytes()[known:].count(_NO_SPACE)} writes were refused")
 
 
 ROWS = (

@@ -36,11 +36,8 @@ def kill(pid: int) -> None:
 def limit_memory(pid: int, more_bytes: int) -> None:
     """Let the process have so many more bytes of address space than now: the next large allocation fails."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-    resource.prlimit(pid, resource.RLIMIT_AS, (pages * _PAGE + more_bytes, resource.RLIM_INFINITY))
-
-
-def unlimit_memory(pid: int) -> None:
-    resource.prlimit(pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    _, most = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (pages * _PAGE + more_bytes, most))
 
 
 def resident_mb(pid: int) -> float:

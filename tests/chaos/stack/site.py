@@ -17,7 +17,8 @@ from tests.flows.site import Site
 CLOCK = Path(__file__).parent / "clock"
 #: A lease must exceed the provider timeout. Longer than that of the flows: on a loaded machine a worker that is merely
 #: slow must not lose a lease, because what it had begun would be repeated
-SETTINGS = {"LEASE_SECONDS": "8", "PROVIDER_TIMEOUT_SECONDS": "5", "SHARD_SIZE": "200", "BATCH_PROCESSES": "2"}
+SETTINGS = {"LEASE_SECONDS": "8", "PROVIDER_TIMEOUT_SECONDS": "5", "BATCH_PROCESSES": "2"}
+SETTINGS |= {"WEB_MAX_CONNECTIONS_PER_ADDRESS": "3000"}
 LEASE_SECONDS = float(SETTINGS["LEASE_SECONDS"])
 _KILLED = ": did not stop within"
 SERVERS = ("postgres", "valkey")
@@ -26,7 +27,8 @@ SERVERS = ("postgres", "valkey")
 class ChaosSite(Site):
     """A Site whose workers reach the sandbox through `proxy` only. `messages`: what the supervisor says."""
 
-    def __init__(self, root: Path, say: Say) -> None:
+    def __init__(self, root: Path, say: Say, shard_size: int) -> None:
+        self._own_settings = {**SETTINGS, "SHARD_SIZE": str(shard_size)}
         self.messages: list[str] = []
 
         def hear(process: str, text: str) -> None:
@@ -50,7 +52,7 @@ class ChaosSite(Site):
 
     @property
     def env(self) -> dict[str, str]:
-        return {**super().env, **SETTINGS, "SANDBOX_URL": f"https://127.0.0.1:{self._proxy_port}"}
+        return {**super().env, **self._own_settings, "SANDBOX_URL": f"https://127.0.0.1:{self._proxy_port}"}
 
     @property
     def workers(self) -> list[str]:
