@@ -46,7 +46,7 @@ def silent(context: Context) -> None:
 def refused(context: Context) -> None:
     """Every connection is cut, and no new one is accepted for some seconds."""
     broken(Proxy.refuse)(context)
-    context.pause(20, 3)
+    context.pause(20, 0.5)
 
 
 CUT, HALF_CLOSED = broken(Proxy.cut), broken(Proxy.half_close)
@@ -55,5 +55,5 @@ ROWS = (
     Row("network cut", "every connection is reset", CUT, repeats=IN_FLIGHT, group="network 1", times=3),
     Row("network refuses", "reset, and no new connection", refused, repeats=IN_FLIGHT, group="network 2"),
     Row("network silent", "a black hole", silent, repeats="what was begun meanwhile", group="network 3"),
-    Row("network half closed", "half of each connection", HALF_CLOSED, repeats=IN_FLIGHT, group="failover", times=3),
+    Row("network half closed", "half of each connection", HALF_CLOSED, repeats=IN_FLIGHT, group="freeze", times=3),
 )

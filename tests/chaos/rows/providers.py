@@ -29,7 +29,7 @@ def storm(answer: str, **faults: Any) -> Callable[[Context], None]:
     def inject(context: Context) -> None:
         before = context.receiver.answers(answer)
         context.sandbox.faults(**faults)
-        context.pause(15, 2)
+        context.pause(15, 1)
         ended = context.until(lambda: context.receiver.answers(answer) - before, f"answers {answer}")
         context.sandbox.faults(**NO_FAULTS)
         context.note(f"{ended} × {answer}")
@@ -38,7 +38,7 @@ def storm(answer: str, **faults: Any) -> Callable[[Context], None]:
 
 
 def throttled(value: object) -> Callable[[Context], None]:
-    return storm("429", retry_after=value, services={"push": {"throttle_rate": 0.5}, "sms": {"throttle_rate": 0.5}})
+    return storm("429", retry_after=value, services={"push": {"throttle_rate": 0.3}, "sms": {"throttle_rate": 0.3}})
 
 
 def lost(context: Context) -> None:
@@ -93,7 +93,7 @@ GROUPS = ("valkey 1", "valkey 2", "postgres 1", "postgres 2", "postgres 3", "rep
 HANGS, ERRORS = storm("503", services={"push": {"hang_rate": 0.1}}), storm("503", error_rate=0.3)
 ROWS = (
     *(
-        Row(f"429 {form}", f"half of pushes and SMS get 429, Retry-After {form}", throttled(value), group=group)
+        Row(f"429 {form}", f"30 % of pushes and SMS get 429, Retry-After {form}", throttled(value), group=group)
         for (form, value), group in zip(RETRY_AFTER.items(), GROUPS, strict=True)
     ),
     Row("429 absurd", "Retry-After of 30,000 years", absurd, group="repeats", in_soak=False),
