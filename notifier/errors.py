@@ -71,8 +71,8 @@ class RateLimited(NotifierError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message, field=field)
         self.retry_after = retry_after
 
 
@@ -81,7 +81,7 @@ class QuotaExceeded(NotifierError):
 
     code = "quota_exceeded"
 
-    def __init__(self, message: str, *, field: str, retry_after: int) -> None:
+    def __init__(self, message: str, *, field: str | None = None, retry_after: int = 1) -> None:
         super().__init__(message, field=field)
         self.retry_after = retry_after
 

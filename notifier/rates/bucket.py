@@ -71,6 +71,8 @@ class Bucket:
 
     def remaining(self, now: float) -> int:
         """Tokens that the caller may still spend, as far as this process knows."""
+        if self.tokens < 1.0 and self.dry_until > now:
+            return 0
         left = self.left + (now - self.left_at) * self.rate if self.left_at else self.left
         return max(0, int(min(self.quota, self.tokens + left)))
 

@@ -37,7 +37,7 @@ class Caller:
         return fields.policy(self.buckets)
 
     def headers(self) -> fields.Fields:
-        """2.6 µs with two limits."""
+        """3.2 µs with three limits."""
         if not self.buckets:
             return ()
         state = fields.state(self.buckets, time.monotonic())

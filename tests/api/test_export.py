@@ -12,8 +12,8 @@ from tests.api.conftest import ApiSite, payload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KINDS = {
-    "recipient", "devices", "preferences", "suppressions", "opt_in_proofs", "consent_changes", "requests", "messages",
-    "inbox", "schedules", "next",
+    "recipient", "devices", "preferences", "suppressions", "opt_in_proofs", "consent_changes", "read_by_staff",
+    "requests", "messages", "inbox", "schedules", "next",
 }  # fmt: skip
 
 

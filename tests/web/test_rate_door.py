@@ -93,6 +93,7 @@ def test_a_key_over_its_limit_is_refused_and_nothing_is_stored(path: str, site: 
     assert "'key-requests' of 1 requests a second" in document["detail"] and "raise the limit" in document["detail"]
     assert int(headers["retry-after"]) >= 1 and headers["content-type"] == "application/problem+json"
     assert '"key-requests";q=10;w=10' in headers["ratelimit-policy"] and '"key-requests";r=0;' in headers["ratelimit"]
+    assert document["request_id"] == headers["x-request-id"]
     # another key of the tenant goes on
     assert call(web, "POST", path, key_of(site.acme, f"other {path}"), GOOD)[0] == 202
 
