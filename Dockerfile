@@ -4,11 +4,11 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 
-# only the packages that the product needs at run time (with `aws`: Amazon SES, attachments in S3), in the versions of the
-# lock file
+# only the packages that the product needs at run time (with `aws`: Amazon SES, attachments in S3; and `tracing`), in the
+# versions of the lock file
 COPY pyproject.toml requirements.lock ./
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-               print(*p['dependencies'], *p['optional-dependencies']['aws'], sep='\n')" \
+               print(*p['dependencies'], *(d for e in ('aws', 'tracing') for d in p['optional-dependencies'][e]), sep='\n')" \
       > /tmp/runtime.txt \
  && pip install --constraint requirements.lock --requirement /tmp/runtime.txt \
  && rm /tmp/runtime.txt

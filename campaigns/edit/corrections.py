@@ -9,6 +9,7 @@ from django.db import transaction
 from campaigns.arming.corrections import REPLACING
 from campaigns.audience import topic_of
 from campaigns.audit import OPERATOR, Act, Actor, record
+from campaigns.edit.audiences import free_name
 from campaigns.edit.fields import MAX_NAME
 from campaigns.models import Audience, Campaign
 from campaigns.states import ENDED
@@ -45,7 +46,8 @@ def correct(campaign: Campaign, channels: Sequence[str] | None = None, *, by: Ac
     with transaction.atomic():
         audience = Audience.objects.create(
             tenant_id=campaign.tenant_id,
-            name=f"Got {campaign.name}"[:MAX_NAME],
+            # campaigns may share a name, and one may be corrected twice
+            name=free_name(campaign.tenant, f"Got {campaign.name}"[:MAX_NAME]),
             source=Audience.Source.SEGMENT,
             filter=[{"field": "got_campaign", "op": "eq", "value": str(campaign.pk)}],
         )

@@ -49,7 +49,7 @@ class TracedBatch:
 
 
 def traced_batch(contents: Sequence[Mapping[str, Any]], attributes: Attributes) -> TracedBatch | None:
-    """The batch of messages with these contents; None when none of them is traced. 0.03 µs while traces are off."""
+    """The batch of messages with these contents; None when none of them is traced. 0.1 µs while traces are off."""
     recorder = switch.recorder
     if recorder is None:
         return None

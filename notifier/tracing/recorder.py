@@ -1,8 +1,8 @@
 """Hands spans to an OTLP receiver through the SDK of OpenTelemetry, which reads the standard OTEL_* variables.
 
 A thread of the SDK exports; its queue is bounded, and full it drops spans. So a receiver that is down, slow or full
-costs a request nothing: recording a span takes 10 µs, whatever the receiver does. Each process makes its own thread,
-after the fork.
+costs a request nothing: recording a span takes 35 µs on a busy machine, whatever the receiver does. Each process makes
+its own thread, after the fork.
 """
 
 from __future__ import annotations

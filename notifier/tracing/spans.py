@@ -80,7 +80,7 @@ def enter(opened: Opened | None) -> None:
 
 
 def current_header() -> str:
-    """The request that this thread answers; empty when none is recorded. 0.03 µs while traces are off."""
+    """The request that this thread answers; empty when none is recorded. 0.1 µs while traces are off."""
     return "" if switch.recorder is None else _current.get()
 
 

@@ -1,4 +1,4 @@
-"""Whether this process records traces: one global, which every call site asks first (0.03 µs while it is off)."""
+"""Whether this process records traces: one global, which every call site asks first (0.07 µs while it is off)."""
 
 from __future__ import annotations
 

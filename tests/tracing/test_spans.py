@@ -5,39 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-
-import pytest
 
 from notifier.local.processes.programs import PROJECT
 from notifier.tracing import batches, derived, spans, switch
-from notifier.tracing.context import TRACEPARENT, Caller, TraceContext
+from notifier.tracing.context import TRACEPARENT, TraceContext
 from notifier.tracing.switch import Span
 from notifier.vocabulary.verdicts import Sent
-
-
-class Kept:
-    """A recorder that keeps spans, of every trace whose caller does not say otherwise."""
-
-    def __init__(self) -> None:
-        self.spans: list[Span] = []
-
-    def samples(self, name: str, trace_id: int, caller: Caller | None = None) -> bool:
-        return caller is None or caller.sampled
-
-    def record(self, span: Span) -> None:
-        self.spans.append(span)
-
-    def flush(self, seconds: float) -> None:
-        """Nothing is buffered."""
-
-
-@pytest.fixture
-def kept() -> Iterator[list[Span]]:
-    recorder = Kept()
-    switch.start(recorder)
-    yield recorder.spans
-    switch.start(None)
 
 
 def contents(count: int) -> list[dict[str, str]]:
