@@ -46,7 +46,8 @@ def route_of(method: str, path: str) -> str:
 
 
 class Metered:
-    """Wraps the application that answers everything else. A request costs 4 µs more by being measured (2 µs of them are the histogram)."""
+    """Wraps the application that answers everything else. A request costs 4 µs more by being measured, 2 µs
+    of them for the histogram."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
