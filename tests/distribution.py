@@ -18,6 +18,7 @@ FLOWS = "tests/flows/test_"
 #: flows that take as long as all others together: those that kill processes, and those that wait for the clock
 HALF_OF_THE_FLOWS = (
     "a_no_holds", "controls", "crashes", "digests", "fairness", "frequency_caps", "routes", "schedules", "sms",
+    "webhooks",
 )  # fmt: skip
 FIRST_FLOWS, OTHER_FLOWS = "flows that kill and wait", "other flows"
 #: seconds on a quiet machine with two cores; any other file takes 0.05 s a test

@@ -122,7 +122,7 @@ class WebhookEndpointAdmin(PageOfRequests, TenantModelAdmin):
         return ", ".join(sorted(endpoints.headers_of(endpoint))) or "–"
 
     @admin.display(description=_("secret"))
-    def secret(self, endpoint: WebhookEndpoint) -> str:
+    def signing_secret(self, endpoint: WebhookEndpoint) -> str:
         """The newest one."""
         return endpoints.secrets_of(endpoint, datetime.now(UTC))[0]
 
@@ -133,13 +133,13 @@ class WebhookEndpointAdmin(PageOfRequests, TenantModelAdmin):
         shown = ("health", "disabled_because", "failing_since", "header_names", "earlier_until", "created_at")
         if not self.has_change_permission(request, obj):
             return (*columns, *shown)
-        return (*columns, "own_headers", "secret", *shown)
+        return (*columns, "own_headers", "signing_secret", *shown)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ()
         shown = ("health", "disabled_because", "failing_since", "header_names", "earlier_until", "created_at")
-        secret = ("secret",) if may(request, OWNERS, obj) else ()
+        secret = ("signing_secret",) if may(request, OWNERS, obj) else ()
         return ("tenant", *secret, *shown)
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:

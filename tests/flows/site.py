@@ -19,6 +19,8 @@ SETTINGS = {
     # a test chooses where a process dies (Stack.own_env)
     "FAILPOINTS_ALLOWED": "1",
     "WEB_STATEMENT_SECONDS": "600",
+    # receivers of tests
+    "WEBHOOK_HTTP": "1",
     # a busy machine is no overload: a test that needs load to be shed switches it on
     "LOAD_SHEDDING_WAIT_SECONDS": "0",
     "LOAD_SHEDDING_ACCEPT_SECONDS": "0",

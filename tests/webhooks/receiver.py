@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,9 +41,14 @@ class Receiver:
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     answers: deque[tuple[int, dict[str, str], bytes]] = field(default_factory=deque)
+    held: tuple[threading.Event, threading.Event] | None = None
 
     def answer(self, *statuses: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         self.answers.extend((status, headers or {}, body) for status in statuses)
+
+    def hold(self, arrived: threading.Event, released: threading.Event) -> None:
+        """Say when the next request has arrived, and answer it when it is released."""
+        self.held = (arrived, released)
 
     @property
     def types(self) -> list[str]:
@@ -68,6 +73,14 @@ def receiver() -> Iterator[Receiver]:
             with lock:
                 status, headers, content = got.answers.popleft() if got.answers else (204, {}, b"")
                 got.calls.append(Call(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                held, got.held = got.held, None
+            if held is not None:
+                held[0].set()
+                held[1].wait(120)
+            with suppress(ConnectionError):
+                self._answer(status, headers, content)
+
+        def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from notifier.delivery.quotas import counting
 from notifier.delivery.quotas.counting import Use
+from notifier.delivery.webhooks import spool
 from notifier.vocabulary.quotas import WARNINGS, begins, read_quotas
 from tenants import audit
 from tenants.models import Tenant
@@ -40,6 +41,8 @@ def watch(tell: Tell, now: datetime | None = None) -> int:
             for use in warned:
                 detail = {"channel": use.quota.channel, "period": use.quota.period.value, "percent": _share(use)}
                 audit.record(tenant.pk, "quota.warned", use.quota.channel, detail)
+                name = f"{use.quota.channel} a {use.quota.period.value}"
+                spool.warn_of_quota(tenant.pk, name, use.used, use.quota.most)
         if warned:
             log.info("quota nearly used", action="quota", tenant=str(tenant.pk), quotas=len(warned))
             tell(tenant, warned)
