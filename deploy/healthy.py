@@ -33,8 +33,13 @@ def worker(node: str) -> bool:
     """The node answers a ping over the broker."""
     from celery import Celery
 
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from notifier.values.redis_address import read_sentinel
+
     name = f"{node}@{socket.gethostname()}"
-    app = Celery(broker=os.environ["REDIS_URL"])
+    sentinel = read_sentinel(os.environ["REDIS_URL"])
+    app = Celery(broker=sentinel.celery_url if sentinel else os.environ["REDIS_URL"])
+    app.conf.broker_transport_options = sentinel.celery_options if sentinel else {}
     return bool(app.control.inspect(destination=[name], timeout=5).ping())
 
 

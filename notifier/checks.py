@@ -126,6 +126,19 @@ def no_process_dies_on_purpose(**_: Any) -> Sequence[CheckMessage]:
     return [Error("NOTIFIER_FAILPOINT is set in production.", hint=hint, id="notifier.E012")]
 
 
+@register(Tags.security)
+def the_pooler_is_known(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.E013: another mode, or a pooler without a way around it: locks of a session would then be left in
+    sessions of other processes."""
+    if settings.DATABASE_POOLER not in ("", "transaction"):
+        hint = "Set DATABASE_POOLER to transaction, or leave it empty."
+        return [Error("DATABASE_POOLER is neither empty nor transaction.", hint=hint, id="notifier.E013")]
+    if settings.DATABASE_POOLER and settings.DATABASE_ROLE != "web" and not settings.DATABASE_DIRECT_URL:
+        hint = "Set DATABASE_DIRECT_URL to the address of PostgreSQL itself, with the engine role."
+        return [Error("DATABASE_POOLER is set, DATABASE_DIRECT_URL is not.", hint=hint, id="notifier.E013")]
+    return []
+
+
 def _signing_keys() -> list[tuple[str, str]]:
     older = [("A key in SECRET_KEY_FALLBACKS", key) for key in settings.SECRET_KEY_FALLBACKS]
     # E001 reports the default

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
+
+from notifier.values.redis_address import read_sentinel
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -73,6 +76,8 @@ MIDDLEWARE = [
     "notifier.web.database_away.DatabaseAway",
     "notifier.api.framework.guard.ApiGuard",
     "axes.middleware.AxesMiddleware",
+    # the last one: it runs views
+    "notifier.web.replica.choice.ReadReplica",
 ]
 
 ROOT_URLCONF = "notifier.urls"
@@ -110,45 +115,72 @@ WEB_MAX_CONNECTIONS_PER_ADDRESS = env.int("WEB_MAX_CONNECTIONS_PER_ADDRESS", 200
 #: PostgreSQL cancels a statement of a web process that takes longer
 WEB_STATEMENT_SECONDS = env.int("WEB_STATEMENT_SECONDS", 10)
 _is_web = DATABASE_ROLE == "web"
-DATABASES = {
-    "default": env.db_url("WEB_DATABASE_URL", _WEB_URL) if _is_web else env.db_url("DATABASE_URL", _ENGINE_URL)
-}
-_db = DATABASES["default"]
-_db["OPTIONS"] = {
-    # connections to a server whose machine or network is gone fail 15 s after something was sent, and else within a
-    # minute. The kernel of a server that is merely slow answers. Parameters of the URL go before these
-    "tcp_user_timeout": 15_000,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    **_db.get("OPTIONS", {}),
-    "connect_timeout": 5,
-    "application_name": f"notifier-{DATABASE_ROLE}",
-    # only statements that ask for it are prepared: `delivery.infra.bulk`
-    "prepare_threshold": 1_000_000_000,
-}
-if _is_web:
-    # 400 requests opened 400 database connections without the pool, 4 with it
-    # with a pool that refuses quickly while the database is away
-    _db["ENGINE"] = "notifier.web.postgresql"
-    _db["ATOMIC_REQUESTS"] = True
-    _db["CONN_MAX_AGE"] = 0
-    _given = _db["OPTIONS"].get("options", "")
-    _db["OPTIONS"]["options"] = f"{_given} -c statement_timeout={WEB_STATEMENT_SECONDS * 1000}".strip()
-    _db["OPTIONS"]["pool"] = {
-        "min_size": 2,
-        "max_size": WEB_DATABASE_POOL,
-        "timeout": 10,
+#: "transaction": the URLs name a pooler that changes connections between transactions
+DATABASE_POOLER = env.str("DATABASE_POOLER", "")
+#: PostgreSQL itself, past the pooler, for the engine role: commands, and work that needs a session of its own
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", "")
+
+
+def _database(url: Any, *, pooled: bool) -> Any:
+    """The settings of one connection of this process's role."""
+    url["OPTIONS"] = options = {
+        # connections to a server whose machine or network is gone fail 15 s after something was sent, and else within a
+        # minute. The kernel of a server that is merely slow answers. Parameters of the URL go before these
+        "tcp_user_timeout": 15_000,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        **url.get("OPTIONS", {}),
+        "connect_timeout": 5,
+        "application_name": f"notifier-{DATABASE_ROLE}",
+        # only statements that ask for it are prepared: `delivery.infra.bulk`. None: not these, either
+        "prepare_threshold": None if pooled else 1_000_000_000,
     }
+    if pooled:
+        url |= {"ENGINE": "tenants.database.pooled", "DISABLE_SERVER_SIDE_CURSORS": True}
+    if not _is_web:
+        return url | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    # with a pool that refuses quickly while the database is away
+    url["ENGINE"] = "notifier.web.postgresql"
+    timeout = str(WEB_STATEMENT_SECONDS * 1000)
+    if pooled:
+        url["TRANSACTION_SETTINGS"] = {"statement_timeout": timeout}
+    else:
+        options["options"] = f"{options.get('options', '')} -c statement_timeout={timeout}".strip()
+    # 400 requests opened 400 database connections without the pool, 4 with it
+    options["pool"] = {"min_size": 2, "max_size": WEB_DATABASE_POOL, "timeout": 10}
+    return url | {"ATOMIC_REQUESTS": True, "CONN_MAX_AGE": 0}
+
+
+#: manage.py runs its commands past the pooler
+_is_direct = not _is_web and bool(DATABASE_DIRECT_URL) and bool(os.environ.get("NOTIFIER_DATABASE_DIRECT"))
+DATABASE_POOLER = "" if _is_direct else DATABASE_POOLER
+if _is_web:
+    _url = env.db_url("WEB_DATABASE_URL", _WEB_URL)
 else:
-    _db["CONN_MAX_AGE"] = None
-    _db["CONN_HEALTH_CHECKS"] = True
+    _url = env.db_url("DATABASE_DIRECT_URL" if _is_direct else "DATABASE_URL", _ENGINE_URL)
+DATABASES = {"default": _database(_url, pooled=bool(DATABASE_POOLER))}
+if DATABASE_POOLER and DATABASE_DIRECT_URL and not _is_web:
+    DATABASES["direct"] = _database(env.db_url("DATABASE_DIRECT_URL"), pooled=False)
+
+#: a standby of the same database, for lists and reports of web processes; empty: they read the primary as well
+REPLICA_DATABASE_URL = env.str("REPLICA_DATABASE_URL", "") if _is_web else ""
+#: a replica that is further behind is not read
+REPLICA_MAX_LAG_SECONDS = env.float("REPLICA_MAX_LAG_SECONDS", 5.0)
+if REPLICA_DATABASE_URL:
+    DATABASES["replica"] = _database(env.db_url("REPLICA_DATABASE_URL"), pooled=bool(DATABASE_POOLER))
+    # a request begins its transaction at the replica only if it reads there; and a lost replica keeps it 2 s at most
+    DATABASES["replica"]["ATOMIC_REQUESTS"] = False
+    DATABASES["replica"]["OPTIONS"] |= {"connect_timeout": 2}
+    DATABASES["replica"]["OPTIONS"]["pool"] |= {"min_size": 0, "timeout": 2}
 
 # -- Redis or Valkey: broker, live channel of the inbox, token buckets, provider health. All of it may be lost --
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+#: where sentinels watch the server; None: one server, which no other replaces
+_sentinel = read_sentinel(REDIS_URL)
+_sentinel_options = _sentinel.celery_options if _sentinel else {}
 
-CELERY_BROKER_URL = REDIS_URL
-CELERY_RESULT_BACKEND = REDIS_URL
+CELERY_BROKER_URL = CELERY_RESULT_BACKEND = _sentinel.celery_url if _sentinel else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = 3600
 CELERY_TASK_ACKS_LATE = True
@@ -161,8 +193,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    **_sentinel_options,
 }
-CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": 7200}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": 7200, **_sentinel_options}
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

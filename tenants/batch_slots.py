@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection
 
+from tenants.database.connections import own_session
+
 
 def max_slots() -> int:
     """How many processes one tenant may occupy: all but one, and at least one."""
@@ -20,12 +22,13 @@ def max_slots() -> int:
 def batch_slot(tenant_id: uuid.UUID) -> Iterator[bool]:
     """Occupy one of the tenant's slots for the block. Yields False when none is free. A slot is an advisory lock of the
     session, so that the slot of a killed worker is free at once."""
-    slot = next((n for n in range(max_slots()) if _call("pg_try_advisory_lock", tenant_id, n)), None)
-    try:
-        yield slot is not None
-    finally:
-        if slot is not None:
-            _call("pg_advisory_unlock", tenant_id, slot)
+    with own_session():
+        slot = next((n for n in range(max_slots()) if _call("pg_try_advisory_lock", tenant_id, n)), None)
+        try:
+            yield slot is not None
+        finally:
+            if slot is not None:
+                _call("pg_advisory_unlock", tenant_id, slot)
 
 
 def _call(function: str, tenant_id: uuid.UUID, slot: int) -> bool:

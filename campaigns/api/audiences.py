@@ -42,6 +42,8 @@ _CHUNK, _IN_MEMORY = 256 * 1024, 2 * 1024 * 1024
 
 
 class AudiencesView(CampaignsScopeView):
+    reads_replica = True
+
     @schema.get_list("List audiences, newest first", AudienceOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         return Response(page(request, Audience.objects.filter(tenant_id=self.tenant_id), show_audiences))
@@ -79,6 +81,7 @@ class AudienceMembersView(CampaignsScopeView):
     """A list's members. A CSV is read in pieces, so that a million ids need no more memory than ten."""
 
     scope = "campaigns"
+    reads_replica = True
     streams = "text/csv"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

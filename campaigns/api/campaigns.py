@@ -26,6 +26,8 @@ from notifier.api.framework.pagination import page
 
 
 class CampaignsView(CampaignsScopeView):
+    reads_replica = True
+
     @schema.get_list("List campaigns, newest first", CampaignOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         rows = Campaign.objects.filter(tenant_id=self.tenant_id).select_related("template")

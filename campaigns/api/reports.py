@@ -62,6 +62,8 @@ class CampaignCorrectInput(serializers.Serializer[Any]):
 
 
 class CampaignReportView(OneCampaignView):
+    reads_replica = True
+
     @schema.describe(
         "The funnel from sent to unsubscribed: in all, by channel, language, platform and provider, and over time",
         gives=CampaignReportOutput,

@@ -145,6 +145,8 @@ class UpcomingSlotOutput(serializers.Serializer[Any]):
 
 
 class SchedulesView(CampaignsScopeView):
+    reads_replica = True
+
     @schema.get_list("List schedules, newest first", ScheduleOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         return Response(page(request, Schedule.objects.filter(tenant_id=self.tenant_id), show_schedules))

@@ -56,6 +56,8 @@ class CampaignVariantsView(OneCampaignView):
 
 
 class VariantResultsView(OneCampaignView):
+    reads_replica = True
+
     @schema.describe("What the variants did", gives=VariantResultsOutput, fails=(404,), tags=TAGS)
     def get(self, request: Request, campaign_id: uuid.UUID) -> Response:
         campaign = self.find(campaign_id, to_change=False)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from tenants.database.connections import own_session
+
 
 @contextmanager
 def exclusive_lock(campaign_id: uuid.UUID) -> Iterator[bool]:
@@ -33,7 +35,7 @@ def is_being_armed(campaign_id: uuid.UUID) -> bool:
 @contextmanager
 def _lock(campaign_id: uuid.UUID, kind: str) -> Iterator[bool]:
     key = campaign_id.int & 0x7FFF_FFFF_FFFF_FFFF
-    with connection.cursor() as cursor:
+    with own_session(), connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_try_advisory_lock{kind}(%s)", [key])
         locked = bool(cursor.fetchone()[0])
         try:

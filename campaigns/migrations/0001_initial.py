@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 import campaigns.wall_clock
 import notifier.vocabulary
+from campaigns import queue_backlog
 from tenants.database.isolation import isolate
 
 
@@ -961,4 +962,5 @@ class Migration(migrations.Migration):
             },
         ),
         *[isolate(f"campaigns_{name}") for name in ("experiment", "campaignvariant")],
+        migrations.RunSQL(queue_backlog.FUNCTION, "DROP FUNCTION queue_backlog(text)"),
     ]

@@ -20,7 +20,6 @@ from contextlib import suppress
 from typing import Any
 
 import redis
-from django.conf import settings
 
 from notifier.delivery.infra import redis as engine_redis
 
@@ -106,9 +105,9 @@ class _Connection:
 
 
 def _connected() -> Any:
-    connection: Any = redis.ConnectionPool.from_url(
-        settings.REDIS_URL, socket_timeout=SEND_TIMEOUT, socket_connect_timeout=1.0
-    ).make_connection()
+    pool = engine_redis.pool(socket_timeout=SEND_TIMEOUT, socket_connect_timeout=1.0)
+    connection: Any = pool.make_connection()
+    connection.kept_pool = pool  # a connection that asks sentinels refers to its pool weakly
     connection.connect()
     connection.send_packed_command([_encoded(b"CLIENT", b"REPLY", b"OFF")], check_health=False)
     return connection

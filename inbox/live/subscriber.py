@@ -14,12 +14,12 @@ from itertools import count, islice
 from typing import Any
 
 import orjson
-import redis.asyncio
+import redis
 import structlog
-from django.conf import settings
 from redis.asyncio.connection import AbstractConnection
 
 from inbox.store.announcements import recipient_of, topic
+from notifier.delivery.infra.redis import async_pool
 
 log = structlog.get_logger("inbox")
 
@@ -102,9 +102,7 @@ class Subscriber:
         lost = False
         while True:
             # RESP2: an announcement is then a plain array
-            pool = redis.asyncio.ConnectionPool.from_url(
-                settings.REDIS_URL, protocol=2, socket_timeout=None, socket_connect_timeout=2.0
-            )
+            pool = async_pool(protocol=2, socket_timeout=None, socket_connect_timeout=2.0)
             connection = pool.make_connection()  # type: ignore[no-untyped-call]
             try:
                 # also ends a server that accepts the connection and then answers no command

@@ -18,9 +18,10 @@ from typing import Any, cast
 import orjson
 import redis
 import structlog
-from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from notifier.delivery.infra.redis import connect
 
 log = structlog.get_logger("inbox")
 
@@ -99,9 +100,4 @@ def _encode(content: Mapping[str, Any]) -> bytes:
 @functools.cache
 def _client() -> redis.Redis:
     # redis-py's default of three retries waits up to 10 s, too long for a batch of messages
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=1.0,
-        socket_connect_timeout=1.0,
-        retry=Retry(NoBackoff(), 1),
-    )
+    return connect(socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 1))

@@ -60,6 +60,7 @@ class NotificationsView(TenantView):
     """`notifier.api.direct` answers most POSTs without this view."""
 
     scope = "send"
+    reads_replica = True
     max_body = MAX_BODY
 
     @schema.post(

@@ -47,6 +47,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 class TemplatesView(TenantView):
     scope = "campaigns"
+    reads_replica = True
 
     @schema.get_list("List templates", shapes.TemplateOutput, tags=TAGS)
     def get(self, request: Request) -> Response:

@@ -39,12 +39,12 @@ class RunningStatements:
         """The statements run on this connection during the block; afterwards the connection may serve another
         request."""
         with self._lock:
-            self._wrapper = wrapper
+            before, self._wrapper = self._wrapper, wrapper
         try:
             yield
         finally:
             with self._lock:
-                self._wrapper = None
+                self._wrapper = before
 
     def cancel(self) -> None:
         """Cancel the running statement, if there is one. Called from another thread."""
@@ -93,6 +93,17 @@ async def _watch(receive: Receive, body_is_complete: asyncio.Event, statements: 
     while True:
         await asyncio.to_thread(statements.cancel)
         await asyncio.sleep(CANCEL_INTERVAL)
+
+
+@contextlib.contextmanager
+def statements_on(wrapper: Any) -> Iterator[None]:
+    """The request's statements run on another connection during the block."""
+    statements = _statements.get()
+    if statements is None:
+        yield
+        return
+    with statements.on(wrapper):
+        yield
 
 
 class InterruptibleStatements:

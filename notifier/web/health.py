@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import redis
 import structlog
-from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
+from notifier.delivery.infra import redis
 from tenants.database import signed_settings
 from tenants.load_shedding import current_level
 
@@ -60,7 +59,7 @@ def _database() -> bool:
 
 
 def _redis() -> bool:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+    with redis.connect(socket_timeout=2, socket_connect_timeout=2) as client:
         return bool(client.ping())
 
 

@@ -6,6 +6,10 @@ SQL may set them, so each carries a signature by the site, valid for one databas
 
     <HMAC-SHA256 of kind:backend:expiry:value, 64 hex digits><expiry, 10 digits>:<value>
 
+Behind a pooler the site does not know the connection before the transaction has begun, and other processes use it a
+moment later. There, and for what the database signs itself, a signature is valid for one transaction: its expiry is ten
+zeros, and the backend is followed by the transaction's beginning in microseconds (`backend/microseconds`).
+
 The SQL function `signed_setting(kind)` checks the signature, once for each table of a statement: 12 to 18 µs.
 """
 
@@ -24,6 +28,9 @@ Kind = Literal["tenants", "user", "session"]
 #: how long after signing the value is valid; the clocks of web and database may differ by as much
 SECONDS = 60
 _BLOCK = 64  #: bytes of a block of SHA-256
+_OF_TRANSACTION = "0000000000"
+#: what no other transaction has: two transactions of a backend do not begin in the same microsecond
+_TRANSACTION = "pg_backend_pid() || '/' || trunc(extract(epoch FROM now()) * 1000000)::bigint"
 
 #: For the first migration. Only these functions read the table; every `migrate` stores the site's keys in it.
 FUNCTIONS = f"""
@@ -32,17 +39,21 @@ CREATE FUNCTION signed_setting(kind text) RETURNS text
   LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   value text := current_setting('notifier.' || kind, true);
+  of_transaction bool;
+  bound text := pg_backend_pid();
   signed bytea;
 BEGIN
   IF value IS NULL OR value = '' THEN RETURN NULL; END IF;
-  signed := convert_to(kind || ':' || pg_backend_pid() || ':' || substr(value, 65), 'UTF8');
+  of_transaction := substr(value, 65, 10) = '{_OF_TRANSACTION}';
+  IF of_transaction THEN bound := {_TRANSACTION}; END IF;
+  signed := convert_to(kind || ':' || bound || ':' || substr(value, 65), 'UTF8');
   PERFORM 1 FROM public.tenants_signingkey k
     WHERE encode(sha256(k.outer_pad || sha256(k.inner_pad || signed)), 'hex') = left(value, 64);
   IF NOT FOUND THEN
     RAISE EXCEPTION 'The setting notifier.% was not signed by this site for this connection', kind
       USING ERRCODE = 'insufficient_privilege', HINT = 'After a change of SECRET_KEY, run manage.py migrate.';
   END IF;
-  IF substr(value, 65, 10)::double precision < date_part('epoch', now()) THEN
+  IF NOT of_transaction AND substr(value, 65, 10)::double precision < date_part('epoch', now()) THEN
     RAISE EXCEPTION 'The signature of the setting notifier.% is older than {SECONDS} s', kind
       USING ERRCODE = 'insufficient_privilege', HINT = 'Compare the clocks of the web and the database machine.';
   END IF;
@@ -52,9 +63,8 @@ END $$;
 CREATE FUNCTION sign_setting(kind text, value text) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT encode(sha256(k.outer_pad || sha256(k.inner_pad ||
-           convert_to(kind || ':' || pg_backend_pid() || ':' || stamped.text, 'UTF8'))), 'hex') || stamped.text
-  FROM public.tenants_signingkey k,
-       (SELECT (extract(epoch FROM now())::bigint + {SECONDS}) || ':' || value AS text) stamped
+           convert_to(kind || ':' || {_TRANSACTION} || ':' || stamped.text, 'UTF8'))), 'hex') || stamped.text
+  FROM public.tenants_signingkey k, (SELECT '{_OF_TRANSACTION}:' || value AS text) stamped
   ORDER BY k.place LIMIT 1
 $$;
 REVOKE ALL ON FUNCTION sign_setting(text, text) FROM PUBLIC;
@@ -86,16 +96,25 @@ def set_local(kind: Kind, value: str, consent_source: str = "") -> None:
 
 
 def sign(kind: Kind, value: str) -> str:
-    """The value, signed by this site for the current connection."""
+    """The value, signed by this site for the current connection, or behind a pooler for the open transaction."""
     connection.ensure_connection()
+    if settings.DATABASE_POOLER:
+        return signed(_keys()[0], kind, value, backend=_current_transaction(), expires=0)
     backend = connection.connection.info.backend_pid
     return signed(_keys()[0], kind, value, backend=backend, expires=int(time.time()) + SECONDS)
 
 
-def signed(key: bytes, kind: str, value: str, *, backend: int, expires: int) -> str:
-    """The text of a signed setting."""
+def signed(key: bytes, kind: str, value: str, *, backend: int | str, expires: int) -> str:
+    """The text of a signed setting. `expires`: 0 for the setting of a transaction."""
     stamped = f"{expires:010d}:{value}"
     return hmac.new(key, f"{kind}:{backend}:{stamped}".encode(), "sha256").hexdigest() + stamped
+
+
+def _current_transaction() -> str:
+    """The open transaction, as the SQL function names it. A query: behind a pooler libpq knows the pooler's process."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_TRANSACTION}")
+        return str(cursor.fetchone()[0])
 
 
 def key_of(secret_key: str) -> bytes:

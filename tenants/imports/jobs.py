@@ -23,6 +23,7 @@ from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.load import Work
 from tenants import audit
 from tenants.batch_slots import batch_slot
+from tenants.database.connections import own_session
 from tenants.erasure import Erased
 from tenants.imports.columns import parse_header
 from tenants.imports.consents import ConsentResult, check_columns, import_consents
@@ -106,15 +107,16 @@ def _lock(pk: uuid.UUID) -> Iterator[bool]:
     """Lock an import for the block; yields False while another session has the lock. The lock of a dead worker's
     session is free at once, so that its import starts again."""
     key = "hashtext('tenants.import'), hashtext(%s)"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_lock({key})", [str(pk)])
-        is_locked = bool(cursor.fetchone()[0])
-    try:
-        yield is_locked
-    finally:
-        if is_locked:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock({key})", [str(pk)])
+    with own_session():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_try_advisory_lock({key})", [str(pk)])
+            is_locked = bool(cursor.fetchone()[0])
+        try:
+            yield is_locked
+        finally:
+            if is_locked:
+                with connection.cursor() as cursor:
+                    cursor.execute(f"SELECT pg_advisory_unlock({key})", [str(pk)])
 
 
 def run_import(job: Import) -> None:

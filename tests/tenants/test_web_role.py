@@ -64,6 +64,10 @@ FORGERIES: dict[str, Callable[[psycopg.Connection[Any], People], str]] = {
         "0000000001", "9999999999"
     ),
     "expired": lambda web, people: site_signs(web, "tenants", "*", expires=int(time.time()) - 5),
+    "another transaction's": lambda web, people: site_signs(
+        web, "tenants", "*", backend=f"{web.info.backend_pid}/1700000000000000", expires=0
+    ),
+    "a connection's, without an end": lambda web, people: site_signs(web, "tenants", "*", expires=0),
     "not text of a signature": lambda web, people: "Ω" * 70 + "'; SELECT 1 --",
     "short": lambda web, people: "x",
     "very long": lambda web, people: "a" * 1_000_000,
@@ -284,6 +288,7 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
     assert {name: open_ for name, open_, _ in rows} == {
         "signed_setting": True,
         "sign_setting": False,
+        "queue_backlog": False,
         "api_key_by_digest": True,
         "member_tenants": True,
         "password_for_web": True,

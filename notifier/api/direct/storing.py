@@ -29,6 +29,7 @@ from notifier.errors import NotifierError, QueueFull, Unavailable
 from notifier.rates import limits
 from notifier.vocabulary.people import SendRequest
 from notifier.web.direct import Answer, refusal
+from notifier.web.replica import pins
 
 log = structlog.get_logger("notifier.api")
 SCOPE = "send"
@@ -55,6 +56,7 @@ def store(requests: Sequence[Request]) -> list[Answer]:
         now = _first_of_each_key(requests, waiting)
         answers.update(zip(now, _answers([requests[i] for i in now]), strict=True))
         waiting = [i for i in waiting if i not in answers]
+    pins.key_wrote(request.key_digest for request in requests)
     return [answers[i] for i in range(len(requests))]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -111,7 +111,8 @@ def load_callers(digests: Sequence[bytes]) -> dict[bytes, ApiCaller]:
 
 def _caller(row: Sequence[Any]) -> ApiCaller:
     key_id, tenant_id, mode, scopes, last_used, *rates, _, _ = row
-    if last_used is None or datetime.now(UTC) - last_used > _USE_RECORDED_EVERY:
+    is_old = last_used is None or datetime.now(UTC) - last_used > _USE_RECORDED_EVERY
+    if is_old and connection.alias == DEFAULT_DB_ALIAS:  # a read replica takes no writes
         _record_use(key_id)
     return ApiCaller(
         tenant_id,

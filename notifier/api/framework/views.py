@@ -24,6 +24,8 @@ class TenantView(APIView):
     """A view for tenants' servers: an API key with the scope that the view names."""
 
     scope: ClassVar[str]
+    #: GET is a list or a report, which a read replica may answer (notifier.web.replica)
+    reads_replica: ClassVar[bool] = False
     #: bytes of a JSON body
     max_body: ClassVar[int] = MAX_BODY
     #: a media type that the view reads line by line, under the limit of uploads; other bodies have the limit of JSON

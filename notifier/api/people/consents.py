@@ -18,6 +18,7 @@ from tenants.models import OptInProof
 
 class ConsentsView(TenantView):
     scope = "recipients"
+    reads_replica = True
 
     @schema.get_list("List the double opt-ins of a recipient", shapes.ConsentOutput, 404, tags=TAGS)
     def get(self, request: Request, external_id: str) -> Response:

@@ -40,6 +40,7 @@ EXAMPLES = [
 
 class RecipientsView(TenantView):
     scope = "recipients"
+    reads_replica = True
 
     @schema.get_list("List recipients by external_id", shapes.RecipientOutput, tags=TAGS)
     def get(self, request: Request) -> Response:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any, get_type_hints
 from weakref import WeakSet
 
 import psycopg
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 
 from notifier.delivery.infra.pg_arrays import Array, pack
 
@@ -69,16 +70,20 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
     `execute(…, prepare=True)` keeps the statement's plan with the connection: planning a claim takes 2.7 ms, because
     each month's partition is planned, and executing it 0.3. Not for statements whose best plan depends on their values.
     """
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
-        yield raw
+    with transaction.atomic() if settings.DATABASE_POOLER and not connection.in_atomic_block else _NO_TRANSACTION:
+        connection.ensure_connection()
+        with psycopg.Cursor(connection.connection) as raw, connection.wrap_database_errors:
+            yield raw
 
 
+_NO_TRANSACTION = nullcontext()
 _planning_once: WeakSet[object] = WeakSet()
-_PLAN_ONCE = """
-SET plan_cache_mode = force_generic_plan;
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
-"""
+_PLAN_ONCE = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 def plan_once() -> None:
@@ -87,10 +92,13 @@ def plan_once() -> None:
     it reads a whole partition where an earlier plan or a guess says that the partition is small: at a backlog of 20,000
     rows a claim took 134 ms so, by keys 3. Only for a process that sends, whose statements name few rows: the
     statements of arming and of reports need plans for their values."""
+    if settings.DATABASE_POOLER:
+        connection.transaction_settings.update(_PLAN_ONCE)  # type: ignore[attr-defined]
+        return
     connection.ensure_connection()
     if connection.connection not in _planning_once:
         with cursor() as raw:
-            raw.execute(_PLAN_ONCE)
+            raw.execute("; ".join(f"SET {name} = {value}" for name, value in _PLAN_ONCE.items()))
         _planning_once.add(connection.connection)
 
 

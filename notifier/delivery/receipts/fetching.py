@@ -36,6 +36,7 @@ from notifier.providers import Provider
 from notifier.vocabulary.http import HttpClient, Request, Response
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.receipts import ReceiptEvent
+from tenants.database.connections import own_session
 
 log = structlog.get_logger("notifier.receipts")
 
@@ -88,12 +89,13 @@ def wait_seconds(age: timedelta) -> float:
 @contextmanager
 def _only_run() -> Iterator[bool]:
     """Whether no other process is in this block. The lock belongs to the session: that of a killed worker is free."""
-    alone = _call_lock("pg_try_advisory_lock")
-    try:
-        yield alone
-    finally:
-        if alone:
-            _call_lock("pg_advisory_unlock")
+    with own_session():
+        alone = _call_lock("pg_try_advisory_lock")
+        try:
+            yield alone
+        finally:
+            if alone:
+                _call_lock("pg_advisory_unlock")
 
 
 def _call_lock(function: str) -> bool:

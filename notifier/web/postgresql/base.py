@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.backends.postgresql import base
-
 from notifier.web.postgresql.quick_pool import RECONNECT_SECONDS, QuickPool
+from tenants.database.pooled import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
