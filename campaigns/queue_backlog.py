@@ -1,5 +1,5 @@
-"""The SQL function `queue_backlog(queue)`: how much work waits for the workers of a queue. For what scales workers by it
-(deploy/k8s), in a role that may call nothing else.
+"""The SQL function `queue_backlog(queue)`: how much work waits for the workers of a queue. For what scales workers by
+it (deploy/k8s), in a role that may call nothing else.
 
 The length of a Celery queue does not tell: a task only says that there may be work. For a bulk queue the messages of
 armed campaigns count before GO, so that the workers are there when it comes.

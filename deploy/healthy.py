@@ -38,7 +38,7 @@ def worker(node: str) -> bool:
 
     name = f"{node}@{socket.gethostname()}"
     sentinel = read_sentinel(os.environ["REDIS_URL"])
-    app = Celery(broker=sentinel.celery_url if sentinel else os.environ["REDIS_URL"])
+    app = Celery(broker=sentinel.broker_url if sentinel else os.environ["REDIS_URL"])
     app.conf.broker_transport_options = sentinel.celery_options if sentinel else {}
     return bool(app.control.inspect(destination=[name], timeout=5).ping())
 

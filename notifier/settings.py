@@ -157,8 +157,10 @@ _is_direct = not _is_web and bool(DATABASE_DIRECT_URL) and bool(os.environ.get("
 DATABASE_POOLER = "" if _is_direct else DATABASE_POOLER
 if _is_web:
     _url = env.db_url("WEB_DATABASE_URL", _WEB_URL)
+elif _is_direct:
+    _url = env.db_url("DATABASE_DIRECT_URL")
 else:
-    _url = env.db_url("DATABASE_DIRECT_URL" if _is_direct else "DATABASE_URL", _ENGINE_URL)
+    _url = env.db_url("DATABASE_URL", _ENGINE_URL)
 DATABASES = {"default": _database(_url, pooled=bool(DATABASE_POOLER))}
 if DATABASE_POOLER and DATABASE_DIRECT_URL and not _is_web:
     DATABASES["direct"] = _database(env.db_url("DATABASE_DIRECT_URL"), pooled=False)
@@ -180,7 +182,8 @@ REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 _sentinel = read_sentinel(REDIS_URL)
 _sentinel_options = _sentinel.celery_options if _sentinel else {}
 
-CELERY_BROKER_URL = CELERY_RESULT_BACKEND = _sentinel.celery_url if _sentinel else REDIS_URL
+CELERY_BROKER_URL = _sentinel.broker_url if _sentinel else REDIS_URL
+CELERY_RESULT_BACKEND = _sentinel.result_url if _sentinel else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = 3600
 CELERY_TASK_ACKS_LATE = True

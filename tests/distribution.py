@@ -20,11 +20,14 @@ HALF_OF_THE_FLOWS = (
     "a_no_holds", "controls", "crashes", "digests", "fairness", "frequency_caps", "routes", "schedules", "sms",
     "webhooks",
 )  # fmt: skip
+#: one site on servers that stand twice, for all tests of the folder
+CLUSTERS = "tests/clusters/"
 FIRST_FLOWS, OTHER_FLOWS = "flows that kill and wait", "other flows"
 #: seconds on a quiet machine with two cores; any other file takes 0.05 s a test
 SECONDS = {
     FIRST_FLOWS: 420,
     OTHER_FLOWS: 420,
+    CLUSTERS: 300,
     "tests/bench/test_short_run.py": 200,
     "tests/admin/test_odd_requests.py": 85,
     "tests/admin/test_roles.py": 80,
@@ -48,6 +51,8 @@ SECONDS_A_TEST = 0.05
 def scope_of(nodeid: str) -> str:
     """The name of the tests that run in one process, one after the other."""
     path = nodeid.split("::", 1)[0]
+    if path.startswith(CLUSTERS):
+        return CLUSTERS
     if not path.startswith(FLOWS):
         return path
     return FIRST_FLOWS if path.removeprefix(FLOWS).removesuffix(".py") in HALF_OF_THE_FLOWS else OTHER_FLOWS

@@ -19,6 +19,7 @@ from notifier.checks import (
     secrets_cannot_be_guessed,
     sending_is_possible,
     the_login_server_is_reached_by_https,
+    the_pooler_is_known,
     web_can_answer,
 )
 from notifier.settings import BASE_DIR, INSECURE_ENCRYPTION_KEY, INSECURE_SECRET_KEY
@@ -159,3 +160,19 @@ def test_no_program_starts_in_production_with_a_short_secret_key(program: str, t
     assert "notifier.E006" in output, output
     assert "openssl rand -hex 32" in output
     assert "OperationalError" not in output
+
+
+@pytest.mark.parametrize(
+    ("pooler", "role", "direct", "errors"),
+    [
+        ("", "engine", "", 0),
+        ("transaction", "engine", "postgres://direct", 0),
+        ("transaction", "engine", "", 1),
+        ("transaction", "web", "", 0),
+        ("session", "web", "", 1),
+    ],
+    ids=["none", "with a way around", "without a way around", "web needs none", "another mode"],
+)
+def test_a_pooler_needs_a_way_around_it(settings: Settings, pooler: str, role: str, direct: str, errors: int) -> None:
+    settings.DATABASE_POOLER, settings.DATABASE_ROLE, settings.DATABASE_DIRECT_URL = pooler, role, direct
+    assert [error.id for error in the_pooler_is_known()] == ["notifier.E013"] * errors

@@ -29,11 +29,25 @@ class SentinelAddress:
     sentinel_login: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def celery_url(self) -> str:
-        """The address as Celery writes it: a URL for each sentinel."""
+    def broker_url(self) -> str:
+        """The address as Celery writes it: a URL for each sentinel, each with the login of the server."""
+        return ";".join(self._url(sentinel, self._login) for sentinel in self.sentinels)
+
+    @property
+    def result_url(self) -> str:
+        """The same for results. Celery reads the login of the first URL only, and masks only that one when it shows the
+        settings of workers to Flower."""
+        first, *rest = self.sentinels
+        return ";".join([self._url(first, self._login), *(self._url(sentinel, "") for sentinel in rest)])
+
+    @property
+    def _login(self) -> str:
         name, password = self.login.get("username", ""), self.login.get("password", "")
-        login = f"{quote(name, safe='')}:{quote(password, safe='')}@" if name or password else ""
-        return ";".join(f"sentinel://{login}{_host(host)}:{port}/{self.database}" for host, port in self.sentinels)
+        return f"{quote(name, safe='')}:{quote(password, safe='')}@" if name or password else ""
+
+    def _url(self, sentinel: tuple[str, int], login: str) -> str:
+        host, port = sentinel
+        return f"sentinel://{login}{_host(host)}:{port}/{self.database}"
 
     @property
     def celery_options(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.flows.wait import until
 
 MASTER = "notifier"
 #: of the Valkeys, and of the sentinels
-PASSWORD, SENTINEL_PASSWORD = "valkey-of-the-tests", "sentinels-of-the-tests"  # noqa: S105
+PASSWORD, SENTINEL_PASSWORD = "valkey-of-the-tests", "sentinels-of-the-tests"
 _SENTINEL = """
 bind 127.0.0.1
 port {port}

@@ -16,7 +16,6 @@ from tests.clusters.sentinels import WatchedValkey
 from tests.clusters.standby import Standby
 from tests.flows.site import Site
 
-
 _NEW_KEY = """
 from tenants.api_keys import create_key
 from tenants.models import Tenant

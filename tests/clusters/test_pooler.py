@@ -103,7 +103,7 @@ def test_nothing_of_a_session_is_left_behind(cluster: ClusterSite, tenant: Tenan
     until(lambda: not left(), "no advisory lock in an idle session")
 
 
-# ---- the signature, in one session that two clients share --------------------------------------------------------------
+# ---- the signature, in one session that two clients share ------------------------------------------------------------
 
 
 @pytest.fixture

@@ -116,9 +116,7 @@ def test_a_caller_reads_its_own_write_though_the_replica_stands_still(
     assert reader.names() == {"ann", "bob"}
 
 
-def test_a_replica_that_stands_still_is_not_read_for_long(
-    cluster: ClusterSite, tenant: Tenant, reader: Reader
-) -> None:
+def test_a_replica_that_stands_still_is_not_read_for_long(cluster: ClusterSite, tenant: Tenant, reader: Reader) -> None:
     with cluster.standby.admin() as admin:
         admin.execute("SELECT pg_wal_replay_pause()")
     tenant.person("bob")  # by another key than the reader's

@@ -68,13 +68,14 @@ def key_has_written(digest: bytes) -> bool:
 
 def browser_wrote(response: HttpResponseBase) -> None:
     """The answer to a form makes the browser's next requests read the primary."""
-    response.set_cookie(
-        COOKIE, "1", max_age=seconds(), httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
-    )
+    until, secure = str(int(time.time()) + seconds()), settings.SESSION_COOKIE_SECURE
+    response.set_cookie(COOKIE, until, max_age=seconds(), httponly=True, samesite="Lax", secure=secure)
 
 
 def browser_has_written(request: HttpRequest) -> bool:
-    return COOKIE in request.COOKIES
+    """Not every client forgets a cookie in time, so it says until when it counts."""
+    until = request.COOKIES.get(COOKIE, "")
+    return until.isdigit() and int(until[:12]) > time.time()
 
 
 def _name(digest: bytes) -> str:
