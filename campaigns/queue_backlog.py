@@ -7,7 +7,7 @@ armed campaigns count before GO, so that the workers are there when it comes.
 
 from __future__ import annotations
 
-from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, queue_of
+from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS, queue_of
 from notifier.vocabulary.status import Lane, QueuePosition, Status
 
 #: rows that are counted at most: more make no difference to the number of workers
@@ -38,6 +38,9 @@ CREATE FUNCTION queue_backlog(queue text) RETURNS bigint
     WHEN queue = '{RECEIPTS}' THEN
       (SELECT count(*) FROM (
          SELECT 1 FROM notifier_receipt WHERE state < 2 AND due_at <= now() LIMIT {MOST_ROWS}) waiting)
+    WHEN queue = '{WEBHOOKS}' THEN
+      (SELECT count(*) FROM (
+         SELECT 1 FROM notifier_webhookmessage WHERE state = 0 AND due_at <= now() LIMIT {MOST_ROWS}) waiting)
     WHEN queue LIKE '%{_BULK_ENDING}' THEN {_DUE}
       + (SELECT coalesce(sum(s.size - s.sent - s.failed - s.requeued), 0)
          FROM campaigns_campaign c JOIN campaigns_shard s ON s.campaign_id = c.id

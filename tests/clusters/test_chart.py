@@ -60,7 +60,7 @@ def helm() -> str:
 
 def run(*arguments: str, values: Mapping[str, Any]) -> str:
     done = subprocess.run(
-        [helm(), *arguments, "--values", "-"],
+        [helm(), *arguments, "--kube-version", VERSIONS[1], "--values", "-"],
         input=yaml.safe_dump(dict(values)),
         capture_output=True,
         text=True,
@@ -100,7 +100,7 @@ def test_every_object_is_what_kubernetes_expects(name: str, version: str) -> Non
 )  # fmt: skip
 def test_what_must_be_set_is_asked_for(lacking: dict[str, str], message: str) -> None:
     done = subprocess.run(
-        [helm(), "template", "notifier", str(CHART), "--values", "-"],
+        [helm(), "template", "notifier", str(CHART), "--kube-version", VERSIONS[1], "--values", "-"],
         input=yaml.safe_dump({**NEEDED, **lacking}),
         capture_output=True,
         text=True,
