@@ -14,7 +14,7 @@ class InboxConfig(AppConfig):
         from notifier.delivery.content.unread_counts import register_unread_counter
         from notifier.delivery.digests.items import register_read_lookup
         from notifier.delivery.ledger.reports.inbox_seen import register_seen_lookup
-        from notifier.delivery.retention.partitions import register_rule
+        from notifier.delivery.retention import partitions
         from notifier.delivery.retention.rows import register_follower
         from tenants.admin.deletion import Reference, register_references
         from tenants.erasure import register_eraser
@@ -22,7 +22,8 @@ class InboxConfig(AppConfig):
         from tenants.models import Recipient
 
         register_follower(ending.FOLLOWER)
-        register_rule(ending.RULE)
+        partitions.register_rule(ending.RULE)
+        partitions.register_hold(partitions.LEDGER, ending.LEDGER_HOLD)
         register_unread_counter(unread_of)
         register_eraser("inbox_messages", erase)
         register_exporter("inbox", messages)

@@ -154,7 +154,7 @@ def store(campaign: Campaign, content: Mapping[str, Any], seconds: float = 0, *,
 def _is_open(campaign: Campaign) -> bool:
     """Whether no final report is stored. Locks the row: a count that began before the last one is not stored after."""
     rows = Campaign.objects.select_for_update().filter(pk=campaign.pk, report_final_at__isnull=True)
-    return rows.exists()
+    return bool(list(rows.values_list("pk")))
 
 
 def count_finally(campaign: Campaign) -> None:

@@ -72,6 +72,11 @@ def _uncount(messages: str, chosen: str, values: dict[str, Any]) -> None:
         cursor.execute(_UNCOUNT.format(messages=messages, chosen=chosen), values)
 
 
+#: a month of the ledger stays as well, because the other messages of the inbox go with their rows of the ledger
+LEDGER_HOLD = f"""
+EXISTS (SELECT FROM inbox_inboxmessage m
+  WHERE m.state = {State.SNOOZED:d} AND m.id >= %(low)s::uuid AND m.id < %(high)s::uuid)
+"""
 FOLLOWER = Follower(holds, delete)
 RULE = Rule(
     "inbox_inboxmessage",

@@ -14,6 +14,7 @@ from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import ordering, route_rows
 from notifier.delivery.ledger.history import not_before
+from notifier.delivery.ledger.settle import store_dead_letters
 from notifier.delivery.wakeup import signal
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.vocabulary.status import IN_QUEUE, QueuePosition, Reason, Status
@@ -67,6 +68,21 @@ UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NUL
   reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.RECIPIENT_ERASED}' END
 WHERE d.id = ANY(%(ids)s::uuid[]) AND d.id >= %(low)s::uuid AND d.id <= %(high)s::uuid AND {_NOT_LEFT}
 RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true, d.id
+"""
+
+#: what a message says that may have left after the backup from which the database was restored
+RESTORED = "restored from a backup: it may have left after the backup"
+# without those of open digests: their digest decides
+_DUE_BEFORE = f"""
+SELECT d.id, d.tenant_id, d.channel, d.attempt, d.campaign_id IS NULL, {_KEY} FROM notifier_delivery d
+WHERE {_NOT_LEFT} AND d.due_at <= %(until)s AND d.channel = ANY(%(channels)s::text[])
+  AND d.queue_position <> {QueuePosition.IN_DIGEST} ORDER BY d.id LIMIT {{batch}}
+"""
+_END_IN_DOUBT = f"""
+UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NULL, fence = d.fence + 1,
+  status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', detail = '{RESTORED}'
+WHERE d.id = ANY(%(ids)s::uuid[]) AND d.id >= %(low)s::uuid AND d.id <= %(high)s::uuid AND {_NOT_LEFT}
+RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true
 """
 
 _OF_GROUP = f"""
@@ -125,6 +141,22 @@ def end_erased(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> int:
         _leave_queues(locked, changed)
         webhooks.ended(tenant_id, [row[-1] for row in changed])
     return len(changed)
+
+
+def end_in_doubt(channels: Sequence[str], until: datetime, batch: int = 1_000) -> int:
+    """End up to `batch` messages of these channels that were due by then: unknown, and dead letters, which an operator
+    can send again. Returns how many. After the restore of a backup, when no worker runs."""
+    with transaction.atomic(), bulk.cursor() as cursor:
+        cursor.execute(_DUE_BEFORE.format(batch=batch), {"channels": list(channels), "until": until})
+        rows = cursor.fetchall()
+        if not rows:
+            return 0
+        locked = ordering.lock((tuple(row[5:]) for row in rows if row[4]), create_missing=True)
+        ids = [row[0] for row in rows]
+        cursor.execute(_END_IN_DOUBT, {"ids": ids, "low": ids[0], "high": ids[-1]})
+        _leave_queues(locked, cursor.fetchall())
+        store_dead_letters([(tenant, pk, channel, attempt, RESTORED) for pk, tenant, channel, attempt, *_ in rows])
+    return len(rows)
 
 
 def _values(notifications: Sequence[uuid.UUID]) -> dict[str, Any]:
