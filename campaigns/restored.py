@@ -43,7 +43,7 @@ class Held:
 def end_messages(lost: datetime) -> int:
     """End single messages in doubt, on channels where a person would get a repeat twice. The other channels hide a
     repeat: their messages leave."""
-    names = [name for name, kind in channels().items() if not kind.repeat_when_in_doubt]
+    names = [name for name, kind in channels().items() if not kind.hides_repeats]
     ended = 0
     while count := waiting_rows.end_in_doubt(names, lost):
         ended += count

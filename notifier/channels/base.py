@@ -111,6 +111,8 @@ class Channel(ABC):
     segmented: ClassVar[bool] = False
     #: an unanswered request may be repeated, because the collapse key hides a repeat. False: it ends as `unknown`
     repeat_when_in_doubt: ClassVar[bool] = True
+    #: the recipient sees one message however often it arrives. False: a restored backup sends none that may have left
+    hides_repeats: ClassVar[bool] = False
     #: messages that are in flight at once: what a crash may repeat. 400 is the least that the transport has in flight
     #: (4 connections of 100 streams): with 500, the last 100 began 2.4 s after a stop when the server took 2.5 s to
     #: answer. Campaigns use `in_flight`

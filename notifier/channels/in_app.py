@@ -23,6 +23,7 @@ class InAppMessage(Message):
 
 class InApp(Channel):
     name = "in_app"
+    hides_repeats = True
     address_sql = "r.external_id"
     parts = {"title": True, "body": True, "link": False, "data": False}
     inspected = frozenset({"link"})

@@ -80,6 +80,7 @@ class PushMessage(Message):
 
 class Push(Channel):
     name = "push"
+    hides_repeats = True
     address_sql = "d.token"
     of_devices = True
     parts = {

@@ -19,7 +19,7 @@ from campaigns.variants import results as ab_test
 from notifier.models import Delivery, MessageCount, Notification
 from notifier.vocabulary.status import Status
 from tenants.models import Preference, Recipient, User
-from tests.campaigns.conftest import Browser, Site, armed, page, sent, text
+from tests.campaigns.conftest import Browser, Page, Site, armed, page, sent, text
 from tests.campaigns.variants.conftest import crowd, with_variants
 from tests.fixtures import Api
 from tests.flows.wait import until
@@ -101,10 +101,16 @@ def test_the_home_page_and_the_report_are_the_same(
         assert api(site.people.acme_key)("POST", "/v1/notifications", body).status == 202
     end_requests()
     ana = browser(site.people.ana)
-    before = text(ana.get("/admin/")), text(ana.get(page("change", campaign)))
+    before = text(ana.get("/admin/")), words_of(ana.get(page("change", campaign)))
     ROADS[road](site)
     assert not Notification.objects.filter(tenant=site.acme).exists()
-    assert (text(ana.get("/admin/")), text(ana.get(page("change", campaign)))) == before
+    assert text(ana.get("/admin/")) == before[0]
+    assert words_of(ana.get(page("change", campaign))) == before[1]
+
+
+def words_of(answer: Page) -> list[str]:
+    """The words of a page without times of a clock: when a report was counted."""
+    return [word for word in text(answer).split() if ":" not in word]
 
 
 def end_requests() -> None:
