@@ -11,6 +11,7 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and people"
 
     def ready(self) -> None:
+        from notifier.vocabulary.retention import Keep
         from tenants.admin import load_shedding
         from tenants.admin.search import people
         from tenants.admin.timeline import sources
@@ -19,6 +20,8 @@ class TenantsConfig(AppConfig):
         from tenants.imports import jobs
         from tenants.login import login_sessions
         from tenants.models import Import
+        from tenants.retention.expiry import Expiry
+        from tenants.retention.registry import register
 
         user_logged_in.connect(login_sessions.record_login)
         user_logged_out.connect(login_sessions.record_logout)
@@ -29,6 +32,8 @@ class TenantsConfig(AppConfig):
         translate_models()
         sources.register()
         register_eraser("import_files", jobs.erase_left_out)
+        # the report of an import quotes rows of its file
+        register(Expiry("tenants_import", "t.finished_at", Keep.MESSAGES, unless="t.stored <> '' OR t.left_out <> ''"))
         # sent once all migrations have run, those of other apps included
         post_migrate.connect(_apply_grants_and_keys, sender=self)
 

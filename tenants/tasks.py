@@ -15,6 +15,7 @@ from tenants.models import IdempotencyKey
 
 #: Stripe, Knock and Novu keep an Idempotency-Key for at least a day
 IDEMPOTENCY_KEYS_KEPT = timedelta(days=2)
+KEYS_AT_ONCE = 5_000
 
 
 @shared_task(name="tenants.audit_chain")
@@ -31,9 +32,11 @@ def write_audit_heads() -> int:
 
 @shared_task(name="tenants.forget_keys")
 def forget_keys() -> int:
-    """Delete idempotency keys that are too old for a retry."""
-    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - IDEMPOTENCY_KEYS_KEPT)
-    return int(old.delete()[0])
+    """Delete idempotency keys that are too old for a retry, a batch in each transaction."""
+    old, deleted = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - IDEMPOTENCY_KEYS_KEPT), 0
+    while batch := list(old.order_by("created_at").values_list("pk", flat=True)[:KEYS_AT_ONCE]):
+        deleted += IdempotencyKey.objects.filter(pk__in=batch).delete()[0]
+    return deleted
 
 
 @shared_task(name="tenants.forget_sessions")

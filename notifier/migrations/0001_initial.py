@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 import notifier.models.content
 import notifier.vocabulary.ids
-from notifier.models.partitions import CreatePartitionedModel
+from notifier.models.partitions import VACUUM_EARLY, CreatePartitionedModel
 from notifier.vocabulary.status import QueuePosition, Status
 from tenants.database.isolation import append_only, isolate, operators_only, own_session_only, web_role
 
@@ -48,6 +48,7 @@ CREATE INDEX event_delivery ON notifier_deliveryevent (delivery_id);
 -- each message updates the row of its queue three times, and no indexed column: with room on the page the update adds no
 -- entry to an index
 ALTER TABLE notifier_orderingqueue SET (fillfactor = 40);
+ALTER TABLE notifier_notification SET ({VACUUM_EARLY});
 """
 
 # a provider's call names an account only, and its tenant becomes the scope of the transaction

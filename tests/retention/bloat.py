@@ -2,7 +2,7 @@
 
     python -m tests.retention.bloat --per-day 30000
 
-Each quarter of a day: messages are accepted, claimed, begun, retried (10 %), settled, reported and read, and what is
+Twelve times a day: messages are accepted, claimed, begun, retried (10 %), settled, reported and read, and what is
 older than two days is deleted, as by a tenant that keeps messages for two days: the most deletions that there can be.
 A table is vacuumed when autovacuum would do it, by the storage parameters of the table. At the end VACUUM FULL writes
 tables and indexes anew; what became smaller was empty.
@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-QUARTERS = 4
+#: steps of a day
+STEPS_A_DAY = 12
 DAY_MS = 86_400_000
 KEPT_DAYS = 2
 #: people among whom the messages go
@@ -53,29 +54,29 @@ SELECT id, %(tenant)s, notification, recipient, 'orders', 'in_app', '', recipien
   now()
 FROM new
 """
-_OF_QUARTER = "id >= %(low)s AND id < %(high)s"
+_OF_STEP = "id >= %(low)s AND id < %(high)s"
 _STEPS = (
-    f"UPDATE notifier_delivery SET status = 20, lease_until = now(), fence = fence + 1 WHERE {_OF_QUARTER}",
-    f"UPDATE notifier_delivery SET status = 30, attempt = attempt + 1 WHERE {_OF_QUARTER}",
+    f"UPDATE notifier_delivery SET status = 20, lease_until = now(), fence = fence + 1 WHERE {_OF_STEP}",
+    f"UPDATE notifier_delivery SET status = 30, attempt = attempt + 1 WHERE {_OF_STEP}",
     # a tenth is tried again
-    f"UPDATE notifier_delivery SET status = 10, due_at = now(), reason = 'x' WHERE {_OF_QUARTER} AND random() < 0.1",
-    f"UPDATE notifier_delivery SET status = 30, attempt = attempt + 1, reason = '' WHERE {_OF_QUARTER} AND status = 10",
-    f"UPDATE notifier_delivery SET status = 40, settled_at = now(), lease_until = NULL WHERE {_OF_QUARTER}",
+    f"UPDATE notifier_delivery SET status = 10, due_at = now(), reason = 'x' WHERE {_OF_STEP} AND random() < 0.1",
+    f"UPDATE notifier_delivery SET status = 30, attempt = attempt + 1, reason = '' WHERE {_OF_STEP} AND status = 10",
+    f"UPDATE notifier_delivery SET status = 40, settled_at = now(), lease_until = NULL WHERE {_OF_STEP}",
     "UPDATE notifier_orderingqueue SET unfinished = 0, turn_taken = false WHERE turn_taken",
-    f"UPDATE notifier_delivery SET status = 50 WHERE {_OF_QUARTER}",
+    f"UPDATE notifier_delivery SET status = 50 WHERE {_OF_STEP}",
     f"""INSERT INTO inbox_feed AS f (recipient_id, tenant_id, last_seq, unread, unseen)
-        SELECT recipient_id, tenant_id, count(*), count(*), count(*) FROM notifier_delivery WHERE {_OF_QUARTER}
+        SELECT recipient_id, tenant_id, count(*), count(*), count(*) FROM notifier_delivery WHERE {_OF_STEP}
         GROUP BY 1, 2 ORDER BY 1
         ON CONFLICT (recipient_id) DO UPDATE SET last_seq = f.last_seq + EXCLUDED.last_seq,
           unread = f.unread + EXCLUDED.unread, unseen = f.unseen + EXCLUDED.unseen""",
     f"""INSERT INTO inbox_inboxmessage (id, tenant_id, recipient_id, seq, category, title, body, link, data,
           created_at)
         SELECT id, tenant_id, recipient_id, row_number() OVER (), 'orders', 'Your order', 'It is on its way.', '',
-          '{{}}', now() FROM notifier_delivery WHERE {_OF_QUARTER}""",
-    f"UPDATE inbox_inboxmessage SET state = 1, read_at = now() WHERE {_OF_QUARTER} AND random() < 0.3",
+          '{{}}', now() FROM notifier_delivery WHERE {_OF_STEP}""",
+    f"UPDATE inbox_inboxmessage SET state = 1, read_at = now() WHERE {_OF_STEP} AND random() < 0.3",
     "UPDATE inbox_feed SET unseen = 0, seen_seq = last_seq WHERE unseen > 0 AND random() < 0.5",
     f"""INSERT INTO notifier_deliveryevent (id, tenant_id, delivery_id, what, detail, at)
-        SELECT id, tenant_id, id, 'read', '', now() FROM notifier_delivery WHERE {_OF_QUARTER} AND random() < 0.3""",
+        SELECT id, tenant_id, id, 'read', '', now() FROM notifier_delivery WHERE {_OF_STEP} AND random() < 0.3""",
 )
 _OLD = (
     "SELECT set_config('notifier.retention', 'on', false)",
@@ -106,7 +107,8 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND s.n_dead_t
 """
 _SIZES = """
 SELECT coalesce(sum(pg_table_size(relid)), 0)::bigint, coalesce(sum(pg_indexes_size(relid)), 0)::bigint
-FROM pg_partition_tree(%s) WHERE isleaf
+FROM (SELECT relid FROM pg_partition_tree(%(table)s) WHERE isleaf UNION SELECT %(table)s::regclass) t
+JOIN pg_class c ON c.oid = t.relid WHERE c.relkind = 'r'
 """
 
 
@@ -139,11 +141,15 @@ class Week:
 
     def run(self, days: int = 7) -> None:
         people = [str(uuid.uuid4()) for _ in range(PEOPLE)]
-        count, step = self.per_day // QUARTERS, DAY_MS // 1_000 // QUARTERS
-        for quarter in range(days * QUARTERS):
-            low = self.start_ms + quarter * step
+        count, step = self.per_day // STEPS_A_DAY, DAY_MS // 1_000 // STEPS_A_DAY
+        for number in range(days * STEPS_A_DAY):
+            low = self.start_ms + number * step
             values = {"tenant": self.tenant, "people": people, "ms": low, "count": min(count, step - 1)}
-            bounds = {"low": _floor(low), "high": _floor(low + step), "old": _floor(low - KEPT_DAYS * QUARTERS * step)}
+            bounds = {
+                "low": _floor(low),
+                "high": _floor(low + step),
+                "old": _floor(low - KEPT_DAYS * STEPS_A_DAY * step),
+            }
             self.execute(_ACCEPT, values)
             for statement in _STEPS:
                 self.execute(statement, bounds)
@@ -160,9 +166,10 @@ class Week:
 
     def measure(self) -> Iterator[Bloat]:
         for table in TABLES:
-            heap, indexes = self.execute(_SIZES, [table])[0]
+            heap, indexes = self.execute(_SIZES, {"table": table})[0]
             self.execute(f"VACUUM FULL {table}", {})
-            yield Bloat(table, heap, self.execute(_SIZES, [table])[0][0], indexes, self.execute(_SIZES, [table])[0][1])
+            heap_new, indexes_new = self.execute(_SIZES, {"table": table})[0]
+            yield Bloat(table, heap, heap_new, indexes, indexes_new)
 
 
 def _floor(ms: int) -> uuid.UUID:
