@@ -981,7 +981,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="notification",
-            index=models.Index(fields=["tenant", "-id"], name="notification_newest"),
+            index=models.Index(fields=["tenant", "id"], name="notification_newest"),
         ),
         migrations.AddIndex(
             model_name="notification",

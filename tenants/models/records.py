@@ -25,7 +25,7 @@ class IdempotencyKey(TenantOwned):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "mode", "endpoint", "key"], name="idempotency_key_once"),
         ]
-        indexes = [models.Index(fields=["tenant", "-id"], name="idempotency_key_newest")]
+        indexes = [models.Index(fields=["tenant", "id"], name="idempotency_key_newest")]
 
     def __str__(self) -> str:
         return self.key

@@ -2,7 +2,7 @@
 
     python -m tests.retention.bloat --per-day 30000
 
-Twelve times a day: messages are accepted, claimed, begun, retried (10 %), settled, reported and read, and what is
+A hundred messages at a time are accepted, claimed, begun, retried (10 %), settled, reported and read, and what is
 older than two days is deleted, as by a tenant that keeps messages for two days: the most deletions that there can be.
 A table is vacuumed when autovacuum would do it, by the storage parameters of the table. At the end VACUUM FULL writes
 tables and indexes anew; what became smaller was empty.
@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-#: steps of a day
-STEPS_A_DAY = 12
+#: messages of one step: few, because a message lives for milliseconds, and its old versions are gone with the next ones
+STEP = 100
 DAY_MS = 86_400_000
 KEPT_DAYS = 2
+#: steps between two looks of autovacuum
+LOOK = 5
 #: people among whom the messages go
 PEOPLE = 2_000
 
@@ -141,22 +143,16 @@ class Week:
 
     def run(self, days: int = 7) -> None:
         people = [str(uuid.uuid4()) for _ in range(PEOPLE)]
-        count, step = self.per_day // STEPS_A_DAY, DAY_MS // 1_000 // STEPS_A_DAY
-        for number in range(days * STEPS_A_DAY):
-            low = self.start_ms + number * step
-            values = {"tenant": self.tenant, "people": people, "ms": low, "count": min(count, step - 1)}
-            bounds = {
-                "low": _floor(low),
-                "high": _floor(low + step),
-                "old": _floor(low - KEPT_DAYS * STEPS_A_DAY * step),
-            }
-            self.execute(_ACCEPT, values)
-            for statement in _STEPS:
+        steps_a_day = self.per_day // STEP
+        for number in range(days * steps_a_day):
+            low = self.start_ms + number * STEP
+            old = _floor(low - KEPT_DAYS * steps_a_day * STEP)
+            bounds = {"low": _floor(low), "high": _floor(low + STEP), "old": old}
+            self.execute(_ACCEPT, {"tenant": self.tenant, "people": people, "ms": low, "count": STEP - 1})
+            for statement in (*_STEPS, *_OLD):
                 self.execute(statement, bounds)
+            if number % LOOK == 0:
                 self.vacuum()
-            for statement in _OLD:
-                self.execute(statement, bounds)
-            self.vacuum()
 
     def vacuum(self) -> None:
         """Vacuum what autovacuum would vacuum now."""
@@ -179,7 +175,7 @@ def _floor(ms: int) -> uuid.UUID:
 def main() -> None:
     """Start a PostgreSQL, migrate it, run the week and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-day", type=int, default=20_000)
+    parser.add_argument("--per-day", type=int, default=6_000)
     per_day = parser.parse_args().per_day
     from notifier.local.testing import TestServers
 
