@@ -85,8 +85,8 @@ def lose_everything(site: Site) -> None:
     url = site.settings["DATABASE_URL"]
     name = urlsplit(url).path.lstrip("/")
     with psycopg.connect(url.replace(f"/{name}", "/postgres"), autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}"')
 
 
 def restore(site: Site, dump: Path) -> None:

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, CampaignReport
 from campaigns.report import accounting, results, stored
 from campaigns.report.results_json import as_json
 from campaigns.variants import results as ab_test
+from campaigns.variants.stored import counts_of as counts_of_test
 from notifier.models import Delivery, MessageCount, Notification
 from notifier.vocabulary.status import Status
 from tenants.models import Preference, Recipient, User
@@ -142,16 +143,16 @@ def test_a_correction_that_is_not_over_keeps_the_first_campaign(site: Site) -> N
 
 def test_a_large_test_is_counted_once_and_then_read(site: Site) -> None:
     campaign = a_tested_campaign(site)
-    counts, _ = ab_test.stored.counts_of(*_test_of(campaign), small=0)
+    counts, _ = counts_of_test(*_test_of(campaign), small=0)
     assert CampaignReport.objects.filter(campaign=campaign, computed_at=None).exists()
     # no report is counted beside a campaign that has just left
     until(lambda: stored.count_and_store(campaign.pk, small=0), "the count")
     Delivery.objects.filter(campaign_id=campaign.pk).update(status=Status.FAILED)
-    again, counted_at = ab_test.stored.counts_of(*_test_of(campaign), small=0)
+    again, counted_at = counts_of_test(*_test_of(campaign), small=0)
     assert again == counts
     assert counted_at == CampaignReport.objects.get(campaign=campaign).computed_at
 
 
 def _test_of(campaign: Campaign) -> tuple[Any, ...]:
-    experiment = campaign.experiment  # type: ignore[attr-defined]
-    return campaign, experiment, list(campaign.variants.all())  # type: ignore[attr-defined]
+    experiment = campaign.experiment
+    return campaign, experiment, list(campaign.variants.all())

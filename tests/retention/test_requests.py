@@ -87,7 +87,7 @@ HOLDERS: dict[str, Callable[[Delivery], Any]] = {
     ),
     "route under way": lambda row: Route.objects.create(
         tenant_id=row.tenant_id,
-        notification=Notification.objects.get(pk=row.notification_id),
+        notification=Notification.objects.get(deliveries=row),
         steps=[],
         due_at=datetime.now(UTC),
     ),
