@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 
 from campaigns import arming
 from campaigns.lifecycle import canary, fanout, launch, planned, retrying, stopping, winner
@@ -14,14 +14,15 @@ from campaigns.schedules import sweep as schedules_sweep
 from campaigns.states import State
 from campaigns.variants import rule
 from notifier.channels.queues import BATCH
+from notifier.delivery.infra.database_clock import database_now
 from notifier.tasks import post, waiting
 
 
 def sweep(now: datetime | None = None) -> None:
     """Launch campaigns whose hold is over or whose planned time has come, publish waves that have become due, choose
     winners of A/B tests by their rules, run schedules, check running campaigns, and publish tasks that were lost.
-    `now`: instead of the clock, for planned times, waves, rules and schedules."""
-    now = now or datetime.now(UTC)
+    `now`: instead of the database's clock, for planned times, waves, rules and schedules."""
+    now = now or database_now()
     launch.launch_held()
     planned.launch_planned(now)
     fanout.dispatch_due_waves(now)

@@ -15,6 +15,7 @@ from notifier.channels.queues import LANES_OF_QUEUES, queue_of
 from notifier.delivery.accept import accept
 from notifier.delivery.accounts import registry
 from notifier.delivery.digests.closing import close_due
+from notifier.delivery.infra.database_clock import database_now
 from notifier.delivery.ledger import claims, leases, ordering
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import SCHEDULE
@@ -102,11 +103,11 @@ def sweep() -> None:
     for name in channels():
         settle(reroute(claims.claim_orphans(name, BATCH)))
     # before parked rows leave: a held message of a later step may not be needed any more
-    routes.sweep(datetime.now(UTC))
+    routes.sweep(database_now())
     _unpark()
     _pass_on_lost_turns()
     signal.notify(_due_queues())
-    close_due(accept, datetime.now(UTC))
+    close_due(accept, database_now())
 
 
 def _outcome_in_doubt(row: Claimed) -> Outcome:

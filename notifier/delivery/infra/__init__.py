@@ -1,5 +1,6 @@
 """What the engine needs of PostgreSQL and Redis, without knowing any table: sets of rows (bulk, pg_arrays), waiting
-for a database that restarts (db_retry), the client of Redis (redis), a cache of a few seconds (ttl_cache).
+for a database that restarts (db_retry), its clock (database_clock), the client of Redis (redis), a cache of a few
+seconds (ttl_cache).
 
 Called by every room above, and by campaigns, inbox and the API's authentication; calls nothing of the engine.
 """

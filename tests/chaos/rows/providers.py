@@ -8,6 +8,7 @@ from typing import Any
 from tests.chaos.context import Context
 from tests.chaos.row import NO_FAULTS, SLOW, Row
 from tests.chaos.stack.accounts import enable_second_accounts
+from tests.flows.tenant import Tenant
 
 #: the form of a Retry-After -> its value
 RETRY_AFTER = {
@@ -57,17 +58,18 @@ def reset(context: Context) -> None:
 
 def absurd(context: Context) -> None:
     """A Retry-After of thirty thousand years: the message waits for an hour at most, and can be cancelled."""
-    side = context.sides[0]
-    side.tenant.person("hour", f"{side.tenant.tag}hour-throttled")
+    tenant = Tenant(context.site, context.site.new_tenant())  # its person is in no campaign
+    tenant.publish("order", "order-updates")
+    tenant.person("hour", f"{tenant.tag}hour-throttled")
     context.sandbox.faults(retry_after=ABSURD)
-    sent = side.tenant.send("hour", "order", channels=["push"])
+    sent = tenant.send("hour", "order", channels=["push"])
     context.until(lambda: context.ledger.longest_wait(sent) > CLAMP_SECONDS / 2, "the message to wait")
     wait = context.ledger.longest_wait(sent)
     context.expect(wait <= CLAMP_SECONDS + 1, f"the message waits for {wait:.0f} s")
     context.sandbox.faults(retry_after=1)
-    answer = side.tenant.api.call("POST", f"/v1/notifications/{sent}/cancel")
+    answer = tenant.api.call("POST", f"/v1/notifications/{sent}/cancel")
     context.expect(answer.status == 200, f"cancel: {answer.status} {answer.text}")
-    context.expect(set(side.tenant.statuses(sent).values()) == {"cancelled"}, "the message was not cancelled")
+    context.expect(set(tenant.statuses(sent).values()) == {"cancelled"}, "the message was not cancelled")
 
 
 def goaway(context: Context) -> None:
