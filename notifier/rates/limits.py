@@ -92,9 +92,10 @@ def of_key(tenant_id: uuid.UUID, key_id: uuid.UUID, tenant: Rates, key: Rates) -
     if len(_keys) >= MOST:
         _keys.clear()
     shared = _of_tenant(tenant_id, tenant)
+    before = {bucket.name: bucket for bucket in caller.buckets} if caller is not None else {}
     own = (
-        _bucket("key-requests", f"rate:key:{key_id}:requests", key.requests),
-        _bucket("key-recipients", f"rate:key:{key_id}:recipients", key.recipients),
+        _bucket(before.get("key-requests"), "key-requests", f"rate:key:{key_id}:requests", key.requests),
+        _bucket(before.get("key-recipients"), "key-recipients", f"rate:key:{key_id}:recipients", key.recipients),
     )
     requests, recipients = (tuple(b for b in pair if b) for pair in zip(shared, own, strict=True))
     remedies = dict.fromkeys(("requests", "recipients"), _TENANT_REMEDY)
@@ -106,16 +107,24 @@ def of_key(tenant_id: uuid.UUID, key_id: uuid.UUID, tenant: Rates, key: Rates) -
 def _of_tenant(tenant_id: uuid.UUID, rates: Rates) -> tuple[Bucket | None, Bucket | None]:
     known = _tenants.get(tenant_id)
     if known is None or known[0] != rates:
+        before = known[1] if known is not None else (None, None)
         pair = (
-            _bucket("requests", f"rate:tenant:{tenant_id}:requests", rates.requests),
-            _bucket("recipients", f"rate:tenant:{tenant_id}:recipients", rates.recipients),
+            _bucket(before[0], "requests", f"rate:tenant:{tenant_id}:requests", rates.requests),
+            _bucket(before[1], "recipients", f"rate:tenant:{tenant_id}:recipients", rates.recipients),
         )
         _tenants[tenant_id] = known = (rates, pair)
     return known[1]
 
 
-def _bucket(name: str, key: str, rate: float | None) -> Bucket | None:
-    return Bucket(name, key, float(rate)) if rate else None
+def _bucket(before: Bucket | None, name: str, key: str, rate: float | None) -> Bucket | None:
+    """A bucket keeps its tokens when its rate changes: for a minute one key of a tenant may have the old rate still,
+    and another the new one, so that the rate goes back and forth."""
+    if not rate:
+        return None
+    if before is None:
+        return Bucket(name, key, float(rate))
+    before.rate = float(rate)
+    return before
 
 
 def of_other(name: str, key: str, rate: float) -> Caller:
