@@ -14,6 +14,8 @@ from notifier.local.testing import LOCAL, remove_folder
 from tests.flows.site import Site
 from tests.flows.wait import until
 
+pytestmark = pytest.mark.flow
+
 
 @pytest.fixture(scope="module")
 def own_site(request: pytest.FixtureRequest) -> Iterator[Site]:

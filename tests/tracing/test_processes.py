@@ -18,6 +18,7 @@ from tests.flows.tenant import Person, Tenant
 from tests.flows.wait import until
 from tests.tracing.receiver import Received, Receiver
 
+pytestmark = pytest.mark.flow
 #: of a single push, from the request to its end
 ROAD = {"POST /v1/notifications", "accept", "wakeup", "claim", "send", "provider call", "settle"}
 #: words in a message, its address, its person and the key that sends it
