@@ -105,8 +105,13 @@ class RequestLog:
         return response
 
 
+#: asked every few seconds by machines: a span of each would say nothing
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
 def _open_trace(request: HttpRequest) -> spans.Opened | None:
-    trace = spans.open_request(request.method or "", request.headers.get("traceparent", ""))
+    header = request.headers.get("traceparent", "")
+    trace = None if request.path in _PROBES else spans.open_request(request.method or "", header)
     spans.enter(trace)
     if trace is not None:
         structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)

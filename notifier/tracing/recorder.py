@@ -12,6 +12,7 @@ import os
 import threading
 from contextlib import suppress
 
+import structlog
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -33,6 +34,8 @@ from opentelemetry.trace import (
 from notifier.tracing.context import Caller, TraceContext
 from notifier.tracing.switch import Span
 
+log = structlog.get_logger("notifier.tracing")
+
 #: milliseconds between two exports: a worker process that ends loses no more
 _DELAY_MS = 1_000.0
 #: seconds for which a process that ends waits for its last export
@@ -45,10 +48,11 @@ class OtlpRecorder:
     """`role`: of this process, `web` or `engine`; part of the service's name unless OTEL_SERVICE_NAME is set."""
 
     def __init__(self, role: str) -> None:
-        self._role, self._pid, self._lock = role, 0, threading.Lock()
+        self._role, self._pid, self._works, self._lock = role, 0, False, threading.Lock()
 
     def samples(self, name: str, trace_id: int, caller: Caller | None = None) -> bool:
-        self._begin()
+        if not self._begin():
+            return False
         parent: Context | None = None
         if caller is not None:
             flags = TraceFlags(TraceFlags.SAMPLED if caller.sampled else TraceFlags.DEFAULT)
@@ -58,7 +62,8 @@ class OtlpRecorder:
         return result.decision == Decision.RECORD_AND_SAMPLE
 
     def record(self, span: Span) -> None:
-        self._begin()
+        if not self._begin():
+            return
         parent = _context(TraceContext(span.context.trace_id, span.parent_id), span.parent_is_remote)
         self._processor.on_end(
             ReadableSpan(
@@ -78,7 +83,7 @@ class OtlpRecorder:
         )
 
     def flush(self, seconds: float) -> None:
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() or not self._works:
             return
         # the SDK waits up to 30 s for a receiver that hangs; newer Pythons start no thread while they end
         last = threading.Thread(target=self._processor.shutdown, daemon=True)
@@ -86,19 +91,29 @@ class OtlpRecorder:
             last.start()
             last.join(seconds)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Make what this process needs, once. False when that fails: traces are no reason to refuse a request."""
         if self._pid == os.getpid():
-            return
+            return self._works
         with self._lock:
-            if self._pid == os.getpid():
-                return
-            own = Resource({} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"notifier-{self._role}"})
-            provider = TracerProvider(resource=Resource.create().merge(own), shutdown_on_exit=False)
-            self._sampler, self._resource = provider.sampler, provider.resource
-            delay = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else _DELAY_MS
-            self._processor = BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay)
-            self._pid = os.getpid()
-            atexit.register(self.flush, _LAST_EXPORT)
+            if self._pid != os.getpid():
+                try:
+                    self._make()
+                    self._works = True
+                except Exception:
+                    self._works = False
+                    log.exception("no traces", action="trace")
+                self._pid = os.getpid()
+        return self._works
+
+    def _make(self) -> None:
+        """Raises what the SDK raises for variables that it cannot use."""
+        own = Resource({} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"notifier-{self._role}"})
+        provider = TracerProvider(resource=Resource.create().merge(own), shutdown_on_exit=False)
+        self._sampler, self._resource = provider.sampler, provider.resource
+        delay = None if "OTEL_BSP_SCHEDULE_DELAY" in os.environ else _DELAY_MS
+        self._processor = BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay)
+        atexit.register(self.flush, _LAST_EXPORT)
 
 
 def _context(context: TraceContext, is_remote: bool = False) -> SpanContext:
