@@ -29,7 +29,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def test_variables_that_cannot_be_used_cost_the_traces_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "no such compression")
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
     recorder = OtlpRecorder("web")
     assert not recorder.samples("work", 7)
     recorder.record(SPAN)
