@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from notifier.local.processes.run_parallel import run_parallel
 from tests.chaos.context import Context
 from tests.chaos.load.campaigns import draft
 from tests.chaos.row import Row, When
 
 DAY = 86_400.0
 #: those that need no token whose age a provider checks
-WORKERS = ("worker:sms.bulk:1", "worker:in_app.bulk:1", "worker:email.bulk:1", "worker:sms:1", "worker:in_app:1")
+WORKERS = ("worker:sms.bulk:1", "worker:email.bulk:1", "worker:sms:1")
 
 
 def shifted(seconds: float) -> Callable[[Context], None]:
     """These workers run with a wrong clock for a while; a message for later does not leave early."""
 
     def inject(context: Context) -> None:
-        for name in WORKERS:
-            context.terminate(name)
-            context.site.shift_clock(name, seconds)
+        _each(lambda name: _shift(context, name, seconds))
         side = context.sides[0]
         later = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
         waits = side.tenant.send("u2", "order", channels=["sms"], send_at=later)
         context.pause(30, 4)
         context.expect(set(side.tenant.statuses(waits).values()) == {"queued"}, "a message left two hours early")
         side.tenant.api.call("POST", f"/v1/notifications/{waits}/cancel")
-        for name in WORKERS:
-            context.terminate(name)
+        _each(context.terminate)
 
     return inject
+
+
+def _shift(context: Context, name: str, seconds: float) -> None:
+    context.terminate(name)
+    context.site.shift_clock(name, seconds)
+
+
+def _each(do: Callable[[str], None]) -> None:
+    run_parallel([partial(do, name) for name in WORKERS])
 
 
 def control_ahead(context: Context) -> None:
