@@ -17,15 +17,15 @@ from xdist.scheduler import LoadScopeScheduling
 FLOWS = "tests/flows/test_"
 #: flows that take as long as all others together: those that kill processes, and those that wait for the clock
 HALF_OF_THE_FLOWS = (
-    "a_no_holds", "controls", "crashes", "digests", "fairness", "frequency_caps", "routes", "schedules", "sms",
-    "webhooks",
+    "a_no_holds", "controls", "crashes", "digests", "failpoints", "fairness", "frequency_caps", "routes", "schedules",
+    "sms", "webhooks",
 )  # fmt: skip
 #: one site on servers that stand twice, for all tests of the folder
 CLUSTERS = "tests/clusters/"
 FIRST_FLOWS, OTHER_FLOWS = "flows that kill and wait", "other flows"
 #: seconds on a quiet machine with two cores; any other file takes 0.05 s a test
 SECONDS = {
-    FIRST_FLOWS: 420,
+    FIRST_FLOWS: 560,
     OTHER_FLOWS: 420,
     CLUSTERS: 300,
     "tests/bench/test_short_run.py": 200,
@@ -42,6 +42,7 @@ SECONDS = {
     "tests/inbox/test_push_page.py": 30,
     "tests/inbox/test_redis_away.py": 30,
     "tests/delivery/accounts/test_connection_test.py": 30,
+    "tests/delivery/test_shard_machine.py": 25,
     "tests/transport/test_streams.py": 25,
     "tests/transport/test_batches.py": 25,
     "tests/web/test_sockets.py": 25,

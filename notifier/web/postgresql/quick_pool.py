@@ -41,7 +41,9 @@ class QuickPool(ConnectionPool[psycopg.Connection[Any]]):
                 if self._has_failed() or is_away or time.monotonic() >= until:
                     raise
             else:
-                self._away_until = 0.0
+                if self._away_until:
+                    self._has_failed()  # what failed until now is over
+                    self._away_until = 0.0
                 return connection
 
     def _has_failed(self) -> bool:

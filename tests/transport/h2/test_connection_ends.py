@@ -59,7 +59,7 @@ def test_a_goaway_for_everything_later_may_be_followed_by_a_smaller_one() -> Non
     pair.server_sends(goaway(f.MAX_UINT31))
     assert not pair.answers
     pair.server_sends(goaway(1))
-    assert pair.answers == {1: TransportError(False, "connection ended before it: NO_ERROR")}
+    assert pair.answers == {1: TransportError(False, "connection ended before it: NO_ERROR", disconnected=True)}
 
 
 def test_a_passed_deadline_gives_up_the_stream_and_makes_room() -> None:
