@@ -74,7 +74,10 @@ class Scraper:
             return reading.result(WAIT_SECONDS)
         except TookTooLong as error:
             _log("postgresql", error)
-            return Facts(failed=frozenset(SOURCES[:2]))
+        except Exception:
+            # whatever the error, Prometheus must learn of it, and get what the processes recorded
+            log.exception("unexpected error", action="scrape")
+        return Facts(failed=frozenset(SOURCES[:2]))
 
     def reset(self) -> None:
         """Read anew at the next scrape."""
