@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -18,6 +19,8 @@ _MOST_ACCOUNTS = 1_000
 #: rows that are read, not only counted in an index, for each channel
 _MOST_READ = 10_000
 _READY = f"d.status = {Status.QUEUED} AND d.queue_position = {QueuePosition.HAS_TURN}"
+#: the end of the name of a month's partition
+_MONTH = re.compile(r"(\d{4})_(\d{2})")
 _LANES = ", ".join(str(int(lane)) for lane in Lane)
 
 # Visits each channel and account with a backlog once, by the index of the claim, then each of its lanes with one probe,
@@ -130,9 +133,8 @@ def _partitions(found: list[tuple[str, str, int]], now: datetime) -> Iterator[Me
         suffix = partition.removeprefix(f"{table}_")
         if suffix == "default":
             default[table] = size
-        else:
-            year, month = suffix.split("_")
-            ahead[table] = max(ahead[table], int(year) * 12 + int(month) - this_month)
+        elif month := _MONTH.fullmatch(suffix):
+            ahead[table] = max(ahead[table], int(month[1]) * 12 + int(month[2]) - this_month)
     meaning = "Months after this one that have a partition"
     yield gauge("partition_months_ahead", meaning, ("table",), ahead.items())
     yield gauge("partition_default_bytes", "Size of the DEFAULT partition", ("table",), default.items())
