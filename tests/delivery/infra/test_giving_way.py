@@ -30,15 +30,16 @@ def test_it_goes_on_as_soon_as_the_urgent_work_ends() -> None:
         give_way()
         time.sleep(SLICE * 2)
         give_way()  # nothing urgent is under way
-    thread = threading.Thread(target=lambda: (_give_way_in_a_thread(), goes_on.set()))
+    thread = threading.Thread(target=_give_way_in_a_thread, args=[goes_on])
     with urgent():
         thread.start()
         assert goes_on.wait(60)  # it pauses and goes on, although the urgent work has not ended
     thread.join(60)
 
 
-def _give_way_in_a_thread() -> None:
+def _give_way_in_a_thread(goes_on: threading.Event) -> None:
     with yielding():
         for _ in range(5):
             time.sleep(SLICE * 2)
             give_way()
+    goes_on.set()
