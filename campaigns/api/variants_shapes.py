@@ -113,6 +113,10 @@ class VariantResultsOutput(serializers.Serializer[Any]):
     undecided = serializers.CharField(help_text="Why the rule found no winner.")
     waiting = serializers.IntegerField(help_text="People who wait for the winner.")
     held_out = serializers.IntegerField()
+    counted_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Of a campaign above 20,000 messages: a minute ago or more; each look asks for a count.",
+    )
     variants = VariantResultOutput(many=True)
     rest = PartOutput(allow_null=True, help_text="The people who got the winner.")
     differences = serializers.DictField(child=DifferenceOutput(many=True), help_text="By metric, for each pair.")
