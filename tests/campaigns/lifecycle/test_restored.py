@@ -1,0 +1,70 @@
+"""After the restore of a backup, whatever may have left since waits for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from campaigns.models import Schedule
+from campaigns.restored import hold_everything
+from campaigns.states import State
+from notifier.models import DeadLetter, Delivery
+from notifier.vocabulary.status import QueuePosition, Status
+from tenants.models import AuditLog
+from tests.campaigns.conftest import Site, armed
+from tests.delivery.build import Shop, a_shop, an_order
+
+NOW = datetime.now(UTC)
+TAKEN, LOST = NOW - timedelta(hours=12), NOW
+
+
+@pytest.fixture
+def text_shop() -> Shop:
+    """A shop whose messages are taken for texts: a repeat arrives twice."""
+    shop = a_shop()
+    shop.recipient("ada")
+    shop.accept(an_order(), an_order(), an_order(send_at=NOW + timedelta(days=1)))
+    Delivery.objects.update(channel="sms")
+    return shop
+
+
+@pytest.mark.django_db
+def test_a_message_that_may_have_left_ends_in_doubt(text_shop: Shop) -> None:
+    ended, _ = hold_everything(TAKEN, LOST + timedelta(minutes=1))
+    assert ended == 2
+    assert sorted(text_shop.statuses()) == ["queued", "unknown", "unknown"]
+    assert DeadLetter.objects.filter(tenant=text_shop.tenant, redriven_at=None).count() == 2
+    later = Delivery.objects.get(status=Status.QUEUED)
+    assert later.queue_position in (QueuePosition.PARKED, QueuePosition.HAS_TURN)
+    assert hold_everything(TAKEN, LOST)[0] == 0
+
+
+@pytest.mark.django_db
+def test_a_message_whose_repeat_is_hidden_goes_on() -> None:
+    shop = a_shop()
+    shop.recipient("ada")
+    shop.accept(an_order())
+    assert hold_everything(TAKEN, LOST + timedelta(minutes=1))[0] == 0
+    assert shop.statuses() == ["queued"]
+
+
+@pytest.mark.django_db
+def test_campaigns_and_schedules_wait_for_a_person(site: Site) -> None:
+    running = site.draft(name="running", state=State.RUNNING, launched_at=TAKEN)
+    planned = armed(site.draft(name="planned", launch_at=LOST - timedelta(hours=1)))
+    coming = armed(site.draft(name="coming", launch_at=LOST + timedelta(days=3)))
+    schedule = Schedule.objects.create(
+        tenant=site.acme, name="daily", campaign=site.draft(), cron="0 9 * * *", done_until=TAKEN,
+        next_at=LOST - timedelta(hours=2), wake_at=LOST - timedelta(hours=3),
+    )  # fmt: skip
+    _, held = hold_everything(TAKEN, LOST)
+    for row in (running, planned, coming, schedule):
+        row.refresh_from_db()
+    assert running.state == State.PAUSED and "restored from a backup" in running.halted
+    assert "restored from a backup" in planned.launch_failure and planned.state == State.ARMED
+    assert coming.launch_failure == ""
+    assert schedule.state == Schedule.State.PAUSED
+    named = {(each.what, each.name) for each in held}
+    assert {("paused", "running"), ("unplanned", "planned"), ("schedule", "daily"), ("armed", "coming")} <= named
+    assert AuditLog.objects.filter(tenant=site.acme, action="installation.restored").count() == 1
