@@ -1,8 +1,8 @@
 """Events about messages, a set in one statement: the statement reads the rows that the caller's transaction has just
 written, so that an event says what the ledger says. Up to 100 events are one row of the spool.
 
-What an event costs PostgreSQL is measured in docs/decisions/052-webhooks-are-spooled-in-sets.md. A tenant that wants no
-event of the kind costs one look into a dictionary.
+In sets of 5,000 an event takes 10 to 13 µs of PostgreSQL's CPU and 4.5 µs here; alone it takes 0.2 ms of each. A tenant
+that wants no event costs one look into a dictionary.
 """
 
 from __future__ import annotations
@@ -140,4 +140,5 @@ def _store(tenant_id: uuid.UUID, events: Sequence[Told], types: Iterable[EventTy
         "wanted": [str(name) for name in types],
     }
     with bulk.cursor() as cursor:
-        cursor.execute(_OF_ROWS, values)
+        # planning takes ten times as long as telling one event
+        cursor.execute(_OF_ROWS, values, prepare=True)

@@ -1,5 +1,5 @@
 """Which events the endpoints of a tenant want: a process believes for a second what it read, so that a tenant without
-endpoints costs a change one look into a dictionary (0.2 µs), and an endpoint misses at most the first second."""
+endpoints costs a change one look into a dictionary (1 µs), and an endpoint misses at most the first second."""
 
 from __future__ import annotations
 
