@@ -13,7 +13,7 @@ from tests.chaos.context import AWAY, Context, NotReached, Skipped
 from tests.chaos.judging.gather import gather
 from tests.chaos.judging.invariants import judge
 from tests.chaos.judging.ledger import Run
-from tests.chaos.load.campaigns import Side, draft
+from tests.chaos.load.campaigns import Round, Side, draft
 from tests.chaos.load.trickle import Trickle
 from tests.chaos.options import Options
 from tests.chaos.report import Result
@@ -70,7 +70,7 @@ class Load:
 
     def _round(self, pending: list[tuple[Row, Result]]) -> None:
         context = self._context
-        round_ = draft(context.sides)
+        round_: Round = context.until(lambda: draft(context.sides), "the campaigns to be written")
         context.rounds.append(round_)
         for campaign in round_.campaigns:
             self._post(campaign, "arm")
