@@ -82,7 +82,7 @@ _END_IN_DOUBT = f"""
 UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NULL, fence = d.fence + 1,
   status = {Status.UNKNOWN}, reason = '{Reason.IN_DOUBT}', detail = '{RESTORED}'
 WHERE d.id = ANY(%(ids)s::uuid[]) AND d.id >= %(low)s::uuid AND d.id <= %(high)s::uuid AND {_NOT_LEFT}
-RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true
+RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, true, d.id
 """
 
 _OF_GROUP = f"""
@@ -154,7 +154,9 @@ def end_in_doubt(channels: Sequence[str], until: datetime, batch: int = 1_000) -
         locked = ordering.lock((tuple(row[5:]) for row in rows if row[4]), create_missing=True)
         ids = [row[0] for row in rows]
         cursor.execute(_END_IN_DOUBT, {"ids": ids, "low": ids[0], "high": ids[-1]})
-        _leave_queues(locked, cursor.fetchall())
+        changed = cursor.fetchall()
+        _leave_queues(locked, changed)
+        webhooks.ended_of_tenants((row[0], row[7]) for row in changed)
         store_dead_letters([(tenant, pk, channel, attempt, RESTORED) for pk, tenant, channel, attempt, *_ in rows])
     return len(rows)
 
