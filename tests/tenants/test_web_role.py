@@ -301,6 +301,7 @@ def test_functions_of_the_owner_are_these_and_each_pins_its_search_path() -> Non
         "reset_second_factor": True,
         "recipients_like": True,
         "tenant_of_account": True,
+        "tenant_of_status_page": True,
     }
     assert {tuple(config) for _, _, config in rows} == {("search_path=pg_catalog, public, pg_temp",)}
 
