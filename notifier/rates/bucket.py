@@ -57,8 +57,9 @@ class Bucket:
     def leased(self, granted: float, left: float, now: float) -> None:
         self.tokens += granted
         self.left, self.left_at = left, now
-        # in place of a lease for each refused request
-        self.dry_until = now + min(1.0, max(0.02, (1.0 - left) / self.rate)) if self.tokens < 1.0 else 0.0
+        # in place of a lease for each refused request; a bucket that only gave its tokens back is not dry
+        is_dry = self.tokens < 1.0 and left < 1.0
+        self.dry_until = now + min(1.0, max(0.02, (1.0 - left) / self.rate)) if is_dry else 0.0
         self.filled_at = now
 
     def fill_locally(self, share: float, now: float) -> None:

@@ -31,6 +31,12 @@ def test_a_dry_limit_is_not_asked_again_at_once() -> None:
     assert held.dry_until == 0.0
 
 
+def test_a_bucket_that_gave_its_tokens_back_may_lease_at_once() -> None:
+    held = bucket()
+    held.leased(0.0, 1000.0, now=50.0)
+    assert held.dry_until == 0.0
+
+
 def test_without_redis_it_fills_by_its_share_and_not_beyond() -> None:
     held = bucket(rate=100)
     held.fill_locally(0.25, now=10.0)
