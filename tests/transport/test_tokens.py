@@ -54,7 +54,7 @@ def test_late_refusals_of_an_older_token_do_not_drop_the_new_one() -> None:
 
 
 def test_a_request_whose_connection_is_lost_is_sent_once_more_and_a_server_that_is_away_is_not_asked_twice() -> None:
-    answers = [TransportError(True, "the connection ended"), GOOD]
+    answers: list[Response | TransportError] = [TransportError(True, "the connection ended"), GOOD]
     assert Tokens(lambda _: answers.pop(0)).get(REQUEST) == "T1"
     for answer, requests in (
         (TransportError(False, "no route", unreachable=True), 1),
