@@ -66,8 +66,8 @@ def _statements(tenant: uuid.UUID, version: uuid.UUID, campaign: uuid.UUID, acco
         _rows(
             tenant,
             "notifier_storedfile",
-            "id, digest, name, content_type, size, created_at",
-            f"{_id('file')}, 'digest' || n, 'invoice.pdf', 'application/pdf', 1, now()",
+            "id, digest, name, content_type, size, created_at, used_at, public",
+            f"{_id('file')}, 'digest' || n, 'invoice.pdf', 'application/pdf', 1, now(), now(), false",
         ),
         _rows(
             tenant,

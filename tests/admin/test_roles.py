@@ -23,6 +23,8 @@ pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]
 #: what a request writes that is no change: its own session
 OWN = {"django_session"}
+#: that a person's data was looked at is written down
+NO_CHANGE = {"tenants_auditlog": "action <> 'recipient.read'"}
 #: a form that some page accepts: a user with the right to write would change a row with it
 FORM = {
     "post": "yes",
@@ -80,7 +82,10 @@ def tables() -> dict[str, str]:
         names = [row[0] for row in cursor.fetchall() if row[0] not in OWN]
         found = {}
         for name in names:
-            cursor.execute(f"SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {name} t")
+            changes = NO_CHANGE.get(name, "true")
+            cursor.execute(
+                f"SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {name} t WHERE {changes}"
+            )
             found[name] = cursor.fetchone()[0]
     return found
 

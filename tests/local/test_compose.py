@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, channel_and_lanes, queues
+from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS, channel_and_lanes, queues
 from notifier.local.processes.programs import PROJECT, parse_queues
 
 COMPOSE: dict[str, Any] = yaml.safe_load(PROJECT.joinpath("docker-compose.yml").read_text())
@@ -24,9 +24,9 @@ def queues_of(service: dict[str, Any]) -> set[str]:
 
 
 def shipped_queues() -> list[str]:
-    """`control`, `batch`, `receipts`, and both queues of each channel that the README names."""
+    """`control`, `batch`, `receipts`, `webhooks`, and both queues of each channel that the README names."""
     table = PROJECT.joinpath("README.md").read_text().split("\n## Channels and providers\n")[1].split("\n## ")[0]
-    shipped = {CONTROL, BATCH, RECEIPTS, *re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)}
+    shipped = {CONTROL, BATCH, RECEIPTS, WEBHOOKS, *re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)}
     return [queue for queue in queues() if channel_and_lanes(queue)[0] in shipped]
 
 
