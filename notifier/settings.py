@@ -331,8 +331,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CampaignRollout": "campaigns.models.Rollout",
         "CategoryKind": ["transactional", "marketing", "critical"],
+        "CapPeriod": ["hour", "day", "week"],
+        "ChannelState": ["operational", "degraded", "outage"],
         "EventKind": ["opened", "clicked", "delivered"],
+        "QuotaPeriod": ["day", "month"],
         "Rollout": ["all", "canary", "canary_wait"],
+        "WebhookRequestState": ["waiting", "done", "given_up"],
     },
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}, "segment": {"type": "string"}},
 }

@@ -18,7 +18,7 @@ from notifier.vocabulary.quotas import Period, read_quotas
 from notifier.vocabulary.rates import WINDOW
 
 
-class RateOutput(serializers.Serializer[Any]):
+class RateLimitOutput(serializers.Serializer[Any]):
     name = serializers.CharField(
         help_text="`requests` and `recipients` of the tenant, `key-requests` and `key-recipients` of this key."
     )
@@ -39,7 +39,7 @@ class QuotaOutput(serializers.Serializer[Any]):
 
 
 class LimitsOutput(serializers.Serializer[Any]):
-    rates = RateOutput(many=True)
+    rates = RateLimitOutput(many=True)
     quotas = QuotaOutput(many=True)
 
 
