@@ -21,7 +21,7 @@ CHART = PROJECT / "deploy" / "k8s" / "notifier"
 EXAMPLE = PROJECT / "deploy" / "k8s" / "example-values.yaml"
 NEEDED = {"siteUrl": "https://notify.example.com", "existingSecret": "notifier"}
 #: of KEDA and of Prometheus' operator: kubernetes-validate has no schemas of them
-FOREIGN = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor"}
+FOREIGN = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
 #: the oldest version that Chart.yaml admits, and the newest one that is known
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
 VALUES: dict[str, Mapping[str, Any]] = {
@@ -45,6 +45,8 @@ VALUES: dict[str, Mapping[str, Any]] = {
         "serviceAccount": {"annotations": {"iam.example/role": "notifier"}},
         "uploads": {"storageClass": "nfs"},
         "service": {"type": "LoadBalancer", "port": 8080},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/16"}}]},
         "settings": {"DATABASE_POOLER": "transaction", "WEB_MAX_CONNECTIONS": 5000},
     },
 }
@@ -138,18 +140,19 @@ def test_keda_asks_for_the_backlog_of_each_queue() -> None:
 
 
 def test_every_process_runs_with_few_rights() -> None:
-    for rendered in render({"keda": {"enabled": True}}):
+    for rendered in render({"keda": {"enabled": True}, "podMonitor": {"enabled": True}}):
         if rendered["kind"] not in ("Deployment", "Job"):
             continue
         pod = rendered["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["automountServiceAccountToken"] is False
+        mounted = set()
         for one in pod["containers"]:
             assert one["securityContext"]["readOnlyRootFilesystem"] is True
             assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert {"requests", "limits"} <= set(one["resources"])
-            mounted = {mount["name"] for mount in one["volumeMounts"]}
-            assert mounted == {volume["name"] for volume in pod["volumes"]}
+            mounted |= {mount["name"] for mount in one["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
 def test_beat_is_never_doubled_and_workers_have_time_to_end() -> None:

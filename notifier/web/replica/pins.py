@@ -1,19 +1,25 @@
 """Who has just written reads the primary for some seconds, and so reads their own writes.
 
 A browser carries the fact in a cookie. An API key may be used by many servers against many web processes, so Redis
-knows it; while Redis is away, every request with a key reads the primary.
+knows it. A process that Redis does not answer leaves it alone for some seconds, and reads the primary for every key
+until what was written meanwhile is old enough.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from notifier.delivery.infra import redis
+
+log = structlog.get_logger("notifier.web.replica")
 
 COOKIE = "just_wrote"
 #: a process tells Redis of a key's writes once in so many seconds: a thousand notifications a second cost one call
@@ -23,6 +29,10 @@ _told: dict[bytes, float] = {}
 RECORD_EVERY = 60.0
 _recorded: dict[bytes, float] = {}
 _MOST_KEYS = 10_000
+#: seconds for which a process does not call Redis after a failed call: a Redis that hangs costs its callers 4 s a call
+PAUSE_SECONDS = 5.0
+_is_away = False
+_away_until = -math.inf
 
 
 def seconds() -> int:
@@ -40,10 +50,8 @@ def key_wrote(digests: Iterable[bytes]) -> None:
             continue
         if len(_told) > _MOST_KEYS:
             _told.clear()
-        try:
-            redis.client().set(_name(digest), 1, ex=seconds())
-        except redis.Unavailable:
-            return  # readers see that Redis is away, too
+        if _ask(partial(_tell, digest)) is None:
+            return
         _told[digest] = now
 
 
@@ -59,11 +67,39 @@ def is_turn_of_primary(digest: bytes) -> bool:
 
 
 def key_has_written(digest: bytes) -> bool:
-    """Also when Redis cannot tell."""
-    try:
-        return bool(redis.client().exists(_name(digest)))
-    except redis.Unavailable:
+    """Also when Redis cannot tell, or could not be told a moment ago."""
+    if time.monotonic() < _away_until + seconds():
         return True
+    return _ask(lambda: redis.client().exists(_name(digest))) != 0
+
+
+def _tell(digest: bytes) -> object:
+    return redis.client().set(_name(digest), 1, ex=seconds())
+
+
+def _ask(question: Callable[[], object]) -> object:
+    """The answer of Redis; None while it is away. After a pause one thread tries, and the others go on without it."""
+    global _is_away, _away_until
+    if time.monotonic() < _away_until:
+        return None
+    if _is_away:
+        _away_until = time.monotonic() + PAUSE_SECONDS
+    try:
+        answer = question()
+    except redis.Unavailable as error:
+        _is_away, _away_until = True, time.monotonic() + PAUSE_SECONDS
+        log.warning("redis away", action="pin", error=type(error).__name__)
+        return None
+    if _is_away:
+        _is_away, _away_until = False, time.monotonic()
+    return answer
+
+
+def reset() -> None:
+    """Forget what was told, and call Redis at once."""
+    global _is_away, _away_until
+    _is_away, _away_until = False, -math.inf
+    _told.clear()
 
 
 def browser_wrote(response: HttpResponseBase) -> None:

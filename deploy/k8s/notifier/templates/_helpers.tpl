@@ -57,8 +57,36 @@ envFrom:
   - configMapRef: {name: {{ include "notifier.name" .root }}}
 {{- end -}}
 
+{{/* METRICS_DIR: what the processes of the pod measure. In memory: a full disk would stop the processes that write there */}}
+{{- define "notifier.metricsVolume" -}}
+- {name: metrics, emptyDir: {medium: Memory, sizeLimit: 128Mi}}
+{{- end -}}
+
+{{/* answers Prometheus for the processes of a pod without web. It counts nothing itself */}}
+{{- define "notifier.exporter" -}}
+- name: metrics
+  image: {{ include "notifier.image" .root }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  args: [python, manage.py, metrics_exporter, --host, 0.0.0.0, --port, "9464", --processes-only]
+  {{- include "notifier.env" . | nindent 2 }}
+  ports:
+    - {name: metrics, containerPort: 9464}
+  livenessProbe:
+    exec: {command: [python, deploy/healthy.py, metrics]}
+    initialDelaySeconds: 60
+    periodSeconds: 60
+    timeoutSeconds: 10
+    failureThreshold: 5
+  resources: {{- toYaml .root.Values.podMonitor.exporter.resources | nindent 4 }}
+  securityContext: {{- include "notifier.containerSecurity" . | nindent 4 }}
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    - {name: metrics, mountPath: /metrics}
+{{- end -}}
+
 {{- define "notifier.mounts" -}}
 - {name: tmp, mountPath: /tmp}
+- {name: metrics, mountPath: /metrics}
 - {name: uploads, mountPath: /uploads}
 {{- if .root.Values.sandbox.enabled }}
 - {name: sandbox-ca, mountPath: /sandbox, readOnly: true}
@@ -67,6 +95,7 @@ envFrom:
 
 {{- define "notifier.volumes" -}}
 - {name: tmp, emptyDir: {}}
+{{ include "notifier.metricsVolume" . }}
 - name: uploads
   persistentVolumeClaim: {claimName: {{ .root.Values.uploads.existingClaim | default (printf "%s-uploads" (include "notifier.name" .root)) }}}
 {{- if .root.Values.sandbox.enabled }}
