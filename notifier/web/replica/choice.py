@@ -2,7 +2,8 @@
 replica is close behind.
 
 Only a good answer of the replica counts. Whatever else comes of it, such as an error, a row that is not there yet or a
-statement that writes, the primary is asked as if the replica did not exist.
+statement that writes, the primary is asked as if the replica did not exist. But a statement that was cancelled, because
+it took too long or its client left, is not run a second time.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import Error, InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import QueryCanceled, ReadOnlySqlTransaction
 from rest_framework.exceptions import AuthenticationFailed
 
 from notifier.api.framework.authentication import digest_of
+from notifier.api.framework.errors import problem_of, problem_response
 from notifier.api.framework.guard import PREFIX
+from notifier.web.database_away import unavailable_page
 from notifier.web.disconnects import statements_on
 from notifier.web.replica import pins
 from notifier.web.replica.lag import REPLICA, watch
@@ -30,6 +33,10 @@ log = structlog.get_logger("notifier.web.replica")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: pages of the admin beside all lists of rows
 ADMIN_PAGES = frozenset({"find", "campaigns_schedule_calendar"})
+#: pages of the admin that write although they are asked for by GET: who comes back from the identity provider
+WRITING_PAGES = frozenset({"oidc_callback"})
+#: classes of SQLSTATE: connection exceptions, and a server that shuts down or does not take connections
+_LOST = ("08", "57P")
 
 
 class ReadReplica:
@@ -40,7 +47,7 @@ class ReadReplica:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if settings.REPLICA_DATABASE_URL and request.method not in _SAFE:
+        if settings.REPLICA_DATABASE_URL and _may_have_written(request):
             _remember_write(request, response)
         return response
 
@@ -77,17 +84,47 @@ def _ask_replica(request: HttpRequest, answer: Callable[[], HttpResponse]) -> Ht
             finally:
                 connection.close()  # back to its pool
     except Error as error:
-        if not isinstance(error.__cause__, ReadOnlySqlTransaction):
+        if isinstance(error.__cause__, QueryCanceled):
+            return _too_slow(request, error)
+        if is_lost(error):
             watch.failed()
+        if not isinstance(error.__cause__, ReadOnlySqlTransaction):
             log.warning("asked the primary instead", action="replica", error=type(error).__name__)
         return None
     except Exception as error:  # the primary's answer, or its error, is what the caller gets
         log.info("asked the primary instead", action="replica", error=type(error).__name__)
         return None
-    if response.status_code != 200:
+    if response.status_code != 200 and not _says_too_slow(response):
         return None
     structlog.contextvars.bind_contextvars(database=REPLICA)
     return response
+
+
+def is_lost(error: Error) -> bool:
+    """Whether the connection to the replica was lost or refused: a mere statement may fail at a sound server, too."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state is None or state.startswith(_LOST)
+
+
+def _too_slow(request: HttpRequest, error: Error) -> HttpResponse | None:
+    if request.path.startswith(PREFIX):
+        return problem_response(problem_of(error), request)
+    return unavailable_page(error)
+
+
+def _says_too_slow(response: HttpResponse) -> bool:
+    """Whether a view of the API, which answers errors itself, met a cancelled statement."""
+    data = getattr(response, "data", None)
+    return response.status_code == 503 and isinstance(data, dict) and data.get("code") == "database_too_slow"
+
+
+def _may_have_written(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return request.method not in _SAFE or (
+        match is not None and match.namespaces == ["admin"] and match.url_name in WRITING_PAGES
+    )
 
 
 def _has_written(request: HttpRequest) -> bool:
@@ -100,7 +137,8 @@ def _has_written(request: HttpRequest) -> bool:
 def _remember_write(request: HttpRequest, response: HttpResponseBase) -> None:
     if not request.path.startswith(PREFIX):
         pins.browser_wrote(response)
-    elif (digest := _key_digest(request)) is not None:
+    elif response.status_code < 400 and (digest := _key_digest(request)) is not None:
+        # what is refused wrote nothing, and perhaps no such key exists
         pins.key_wrote([digest])
 
 
