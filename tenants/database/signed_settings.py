@@ -10,7 +10,9 @@ Behind a pooler the site does not know the connection before the transaction has
 moment later. There, and for what the database signs itself, a signature is valid for one transaction: its expiry is ten
 zeros, and the backend is followed by the transaction's beginning in microseconds (`backend/microseconds`).
 
-The SQL function `signed_setting(kind)` checks the signature, once for each table of a statement: 12 to 18 µs.
+The SQL function `signed_setting(kind)` checks the signature, once for each table of a statement: 12 to 18 µs. The
+workers of a parallel statement are other backends, so its leader calls it (PARALLEL RESTRICTED); they may scan with the
+answer.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _TRANSACTION = "pg_backend_pid() || '/' || trunc(extract(epoch FROM now()) * 100
 FUNCTIONS = f"""
 CREATE TABLE tenants_signingkey (place int PRIMARY KEY, inner_pad bytea NOT NULL, outer_pad bytea NOT NULL);
 CREATE FUNCTION signed_setting(kind text) RETURNS text
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   value text := current_setting('notifier.' || kind, true);
   of_transaction bool;

@@ -75,6 +75,12 @@ class ClusterSite(Site):
             "REPLICA_DATABASE_URL": self.standby.url(direct["WEB_DATABASE_URL"]),
         }
 
+    @property
+    def past_the_pooler(self) -> dict[str, str]:
+        """Settings of processes that have sessions of their own, and so prepare statements."""
+        direct = super().settings
+        return {"DATABASE_POOLER": "", **{name: direct[name] for name in ("DATABASE_URL", "WEB_DATABASE_URL")}}
+
     def engine(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection of the role that owns the tables, to the primary itself."""
         return psycopg.connect(self.settings["DATABASE_DIRECT_URL"], autocommit=True)

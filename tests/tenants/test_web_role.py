@@ -233,6 +233,27 @@ def test_the_audit_log_takes_no_link_and_no_other_tenant(web: psycopg.Connection
             web.execute(add, [tenant.pk, chain])
 
 
+def test_the_workers_of_a_parallel_statement_check_no_signature(web: psycopg.Connection[Any], people: People) -> None:
+    """A signature of a transaction names the leader's process."""
+    # a plan with workers even where it costs more; PostgreSQL 16 has a new name for this setting
+    parallel = "debug_parallel_query" if web.info.server_version >= 160000 else "force_parallel_mode"
+    free = ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size")
+    indexes = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
+    wanted = {parallel: "on", "cpu_tuple_cost": "1", **dict.fromkeys(free, "0"), **dict.fromkeys(indexes, "off")}
+    for name, value in wanted.items():
+        web.execute(f"SET {name} = {value}".encode())
+    with web.transaction():
+        row = web.execute("SELECT pg_backend_pid() || '/' || trunc(extract(epoch FROM now()) * 1000000)::bigint")
+        backend = row.fetchone()
+        assert backend is not None
+        put(web, "tenants", site_signs(web, "tenants", str(people.acme.pk), backend=backend[0], expires=0))
+        assert web.execute("SELECT signed_setting('tenants')").fetchone() == (str(people.acme.pk),)
+        assert seen(web) == ["of acme"]
+        # the workers still scan
+        plan = "".join(line[0] for line in web.execute("EXPLAIN SELECT count(*) FROM tenants_recipient"))
+        assert "Parallel Seq Scan on tenants_recipient" in plan
+
+
 # ---- the list of rights ---------------------------------------------------------------------------------------------
 
 
