@@ -72,3 +72,9 @@ def test_make_env_writes_every_variable_that_compose_needs_and_overwrites_nothin
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
 def test_every_lasting_service_has_a_health_check(name: str) -> None:
     assert "healthcheck" in SERVICES[name]
+
+
+def test_web_does_not_know_how_to_become_the_engine() -> None:
+    environment = SERVICES["web"]["environment"]
+    assert environment["DATABASE_URL"] == ""
+    assert "ENGINE_PASSWORD" not in str(environment)
