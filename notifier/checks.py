@@ -126,6 +126,15 @@ def no_process_dies_on_purpose(**_: Any) -> Sequence[CheckMessage]:
     return [Error("NOTIFIER_FAILPOINT is set in production.", hint=hint, id="notifier.E012")]
 
 
+@register(Tags.security, deploy=True)
+def failpoints_are_refused(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.W002, by `check --deploy`: with FAILPOINTS_ALLOWED one more variable ends the processes of a site."""
+    if settings.DEBUG or not settings.FAILPOINTS_ALLOWED:
+        return []
+    hint = "Remove FAILPOINTS_ALLOWED. It is for sites of tests."
+    return [Warning("FAILPOINTS_ALLOWED is set in production.", hint=hint, id="notifier.W002")]
+
+
 @register(Tags.security)
 def the_pooler_is_known(**_: Any) -> Sequence[CheckMessage]:
     """notifier.E013: another mode, or a pooler without a way around it: locks of a session would then be left in

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from notifier import failpoints
 from notifier.apps import arm_failpoint
-from notifier.checks import no_process_dies_on_purpose
+from notifier.checks import failpoints_are_refused, no_process_dies_on_purpose
 from notifier.settings import BASE_DIR
 
 _CALL = re.compile(r"failpoints\.reach\(\"([^\"]+)\"\)")
@@ -78,6 +78,18 @@ def test_production_refuses_a_failpoint(
 ) -> None:
     settings.DEBUG, settings.FAILPOINTS_ALLOWED, settings.FAILPOINT = debug, allowed, point
     assert [message.id for message in no_process_dies_on_purpose()] == expected
+
+
+@pytest.mark.parametrize(
+    ("debug", "allowed", "expected"),
+    [(False, False, []), (False, True, ["notifier.W002"]), (True, True, [])],
+    ids=["production", "allowed", "debug"],
+)
+def test_production_is_warned_of_failpoints(
+    settings: Settings, debug: bool, allowed: bool, expected: list[str]
+) -> None:
+    settings.DEBUG, settings.FAILPOINTS_ALLOWED = debug, allowed
+    assert [message.id for message in failpoints_are_refused()] == expected
 
 
 def test_a_failpoint_that_is_not_allowed_is_not_armed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -30,6 +30,10 @@ LOOK_AT_CANARY = "The canary is done: look at it, then resume."
 RECENT = timedelta(seconds=30)
 #: shards that tell why a campaign halts
 _SAMPLED_SHARDS = 3
+#: the columns of thresholds.OutcomeCounts, in its order
+_COUNTS = ("sent", "failed", "dead", "requeued", "skipped", "disconnected")
+#: shards of a channel that are read for its newest outcomes, one by one
+_NEWEST_SHARDS = 400
 
 
 def advance(campaign_id: uuid.UUID, now: datetime | None = None) -> bool:
@@ -49,7 +53,7 @@ def decide(campaign_id: uuid.UUID, now: datetime | None = None) -> None:
     canary = Shard.objects.filter(campaign=campaign, canary=True).exclude(channel__in=list(campaign.halted_channels))
     if campaign.state != State.RUNNING or not waits:
         return
-    every_wave, canary = canary, canary.filter(is_due(now or datetime.now(UTC)))
+    every_wave, canary = canary, canary.filter(is_due(now))
     if canary.filter(state__in=OPEN).exists() or (not canary.exists() and every_wave.exists()):
         return
     counts = outcome_counts(canary)
@@ -86,15 +90,35 @@ def watch(campaign_id: uuid.UUID) -> None:
     who resumed the campaign accepted the earlier failures."""
     campaign = Campaign.objects.get(pk=campaign_id)
     recent = Shard.objects.filter(campaign=campaign, began_at__gt=Now() - RECENT)
-    if not any(thresholds.reason_to_halt(counts, campaign) for counts in outcome_counts(recent).values()):
+    if not _failing(recent, campaign):
         return
     resumes = AuditLog.objects.filter(tenant_id=campaign.tenant_id, at__gt=Now() - RECENT)
     resumes = resumes.filter(action=f"campaign.{Act.RESUME}", object_id=str(campaign_id))
     resumed_at = resumes.aggregate(at=Max("at"))["at"]
     since_then = recent.filter(began_at__gt=resumed_at) if resumed_at else recent
-    for channel, counts in outcome_counts(since_then).items():
-        if why := thresholds.reason_to_halt(counts, campaign, answers=partial(_answers, since_then, channel)):
-            halt(campaign_id, why, channel)
+    for channel, why in _failing(since_then, campaign).items():
+        halt(campaign_id, why, channel)
+
+
+def _failing(shards: QuerySet[Shard], campaign: Campaign) -> dict[str, str]:
+    """Why channels should halt by the outcomes of these shards."""
+    failing: dict[str, str] = {}
+    for channel, counts in outcome_counts(shards).items():
+        why = thresholds.reason_to_halt(counts, campaign, answers=partial(_answers, shards, channel))
+        if not why and counts.disconnected:
+            why = _lost_lately(shards.filter(channel=channel), campaign, channel)
+        if why:
+            failing[channel] = why
+    return failing
+
+
+def _lost_lately(shards: QuerySet[Shard], campaign: Campaign, channel: str) -> str:
+    """Whether the newest of these shards lost their connections, however many messages left before."""
+    of_channel = Shard.objects.filter(campaign=campaign, channel=channel)
+    messages = of_channel.aggregate(messages=Coalesce(Sum("size"), 0))["messages"]
+    rows = shards.order_by("-began_at").values_list(*_COUNTS)[:_NEWEST_SHARDS]
+    newest = thresholds.first_of((thresholds.OutcomeCounts(*row) for row in rows), thresholds.fewest_outcomes(messages))
+    return thresholds.mostly_disconnected(newest, campaign, messages)
 
 
 def _answers(shards: QuerySet[Shard], channel: str) -> Counter[str]:
@@ -106,7 +130,7 @@ def _answers(shards: QuerySet[Shard], channel: str) -> Counter[str]:
 
 def outcome_counts(shards: QuerySet[Shard]) -> dict[str, thresholds.OutcomeCounts]:
     """Sums over these shards by channel: a channel that fails must not halt another."""
-    sums = {name: Coalesce(Sum(name), 0) for name in ("sent", "failed", "dead", "requeued", "skipped", "disconnected")}
+    sums = {name: Coalesce(Sum(name), 0) for name in _COUNTS}
     rows = shards.order_by("channel").values("channel").annotate(**{f"all_{name}": each for name, each in sums.items()})
     values = rows.values_list("channel", *[f"all_{name}" for name in sums])
     return {channel: thresholds.OutcomeCounts(**dict(zip(sums, row, strict=True))) for channel, *row in values}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from celery import chord, current_app
 from celery.canvas import Signature
@@ -20,6 +20,7 @@ from campaigns.lifecycle import waves
 from campaigns.models import Campaign, Rollout, Shard
 from notifier import failpoints
 from notifier.channels.queues import CONTROL, queue_of
+from notifier.delivery.infra.database_clock import database_now
 from notifier.tasks import post, waiting
 from notifier.vocabulary.status import Lane
 
@@ -57,9 +58,9 @@ WHERE nth <= {MAX_REPUBLISHED} ORDER BY number
 
 
 def sendable_shards(campaign_id: uuid.UUID, now: datetime | None = None) -> QuerySet[Shard]:
-    """Shards that no worker has claimed and that may leave now, by number."""
+    """Shards that no worker has claimed and that may leave now, by number. `now`: instead of the database's clock."""
     running = Q(campaign=campaign_id, campaign__state=Campaign.State.RUNNING)
-    may_leave = running & _LEAVING & waves.is_due(now or datetime.now(UTC))
+    may_leave = running & _LEAVING & waves.is_due(now)
     shards = Shard.objects.filter(may_leave, state=Shard.State.ARMED).order_by("number")
     for halted in Campaign.objects.filter(pk=campaign_id).values_list("halted_channels", flat=True):
         shards = shards.exclude(channel__in=list(halted))
@@ -71,7 +72,7 @@ def start_fanout(campaign: Campaign, now: datetime | None = None) -> None:
 
     The first shards do not wait for a worker of the control queue. This function reads them before the commit: after
     its transaction a web process sees no tenant's rows any more."""
-    now = now or datetime.now(UTC)
+    now = now or database_now()
     first: list[tuple[uuid.UUID, str]] = []
     per_channel: Counter[str] = Counter()
     for pk, channel in sendable_shards(campaign.pk, now).values_list("pk", "channel")[: FIRST_SHARDS * 8]:
@@ -140,7 +141,7 @@ def enqueue_lost(campaign_id: uuid.UUID, now: datetime | None = None) -> None:
     """Publish open shards again if their queue is empty. While workers are busy, wakeup tasks wait in the queue; an
     empty queue beside open shards means that wakeup tasks were lost. A wave that is not due yet is not lost."""
     with connection.cursor() as cursor:
-        cursor.execute(_OPEN_SHARDS, {"campaign": campaign_id, "now": now or datetime.now(UTC)})
+        cursor.execute(_OPEN_SHARDS, {"campaign": campaign_id, "now": now})
         open_shards = cursor.fetchall()
     channels = {channel for _, channel in open_shards}
     empty = {channel for channel in channels if not waiting(queue_of(channel, Lane.BULK))}

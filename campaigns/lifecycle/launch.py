@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from campaigns.lifecycle.launch_checks import LaunchRequest, check_launch, check
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout
 from campaigns.states import State, move
+from notifier.delivery.infra.database_clock import database_now
 from notifier.errors import Conflict
 from notifier.tracing import derived, switch
 
@@ -54,7 +55,7 @@ def go(
 
     With `hold_seconds` the campaign is `launching` until they are over; until then GO can be taken back."""
     campaign = find_campaign(tenant_id, campaign_id)
-    if launch(campaign, LaunchRequest(rollout, ignore_opt_outs, by), datetime.now(UTC)):
+    if launch(campaign, LaunchRequest(rollout, ignore_opt_outs, by), database_now()):
         return True
     campaign.refresh_from_db(fields=["state", "launched_at"])
     if campaign.launched_at is not None or campaign.state == State.LAUNCHING:
@@ -107,7 +108,7 @@ def take_back(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERA
 
     A plan whose time has come is cancelled as well: it would launch the campaign again at once."""
     campaign = find_campaign(tenant_id, campaign_id)
-    is_due = campaign.launch_at is not None and campaign.launch_at <= datetime.now(UTC)
+    is_due = campaign.launch_at is not None and campaign.launch_at <= database_now()
     with transaction.atomic():
         taken_back = apply(_TAKE_BACK, campaign, by, hold_until=None, **(NO_PLAN if is_due else {}))
         if taken_back:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -56,7 +55,7 @@ def resume(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, by: Actor = OPERATOR
     done: the rest leaves, whatever became of the canary."""
     campaign = find_campaign(tenant_id, campaign_id)
     # a canary in several waves is done when that of the waves that are due is
-    canary = Shard.objects.filter(is_due(datetime.now(UTC)), campaign=OuterRef("pk"), canary=True)
+    canary = Shard.objects.filter(is_due(), campaign=OuterRef("pk"), canary=True)
     done = Exists(canary) & ~Exists(canary.filter(state__in=OPEN))
     accepts_canary = Q(canary_passed_at__isnull=True) & ~Q(rollout=Rollout.ALL) & done
     passed_at = Case(When(accepts_canary, then=Now()), default=F("canary_passed_at"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 #: fewer outcomes prove nothing: among 20 messages, half may have a dead address by chance
 MIN_OUTCOMES = 200
 #: a lost connection is no error of its messages, but a provider that loses most connections halts the campaign. The
-#: minimum is what one process may have in flight: so many messages are lost before fewer requests share a connection
+#: minimum is what one process may have in flight: so many messages are lost before fewer requests share a connection.
+#: A smaller campaign is judged by all of its messages
 MAX_DISCONNECTED_PERCENT, MIN_OUTCOMES_FOR_DISCONNECTED = 80, 2_000
 
 
@@ -38,6 +39,8 @@ class Limits(Protocol):
     def max_error_percent(self) -> int: ...
     @property
     def max_dead_percent(self) -> int: ...
+    @property
+    def audience_size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,31 @@ def difference(now: HasCounts, before: HasCounts) -> OutcomeCounts:
     )
 
 
+def first_of(counts: Iterable[OutcomeCounts], least: int) -> OutcomeCounts:
+    """The sum of the first of these, until it has at least `least` outcomes: what is new must not be hidden by how much
+    went well before."""
+    total = OutcomeCounts()
+    for each in counts:
+        total = OutcomeCounts(
+            total.sent + each.sent,
+            total.failed + each.failed,
+            total.dead + each.dead,
+            total.requeued + each.requeued,
+            total.skipped + each.skipped,
+            total.disconnected + each.disconnected,
+        )
+        if total.sent + total.failed + total.requeued >= least:
+            break
+    return total
+
+
 def reason_to_halt(
     counts: HasCounts, limits: Limits, least: int = MIN_OUTCOMES, answers: Callable[[], Counter[str]] = Counter
 ) -> str:
     """Why the campaign should halt, in a sentence; empty while the limits are kept or there are fewer than `least`
     outcomes. `answers`: what providers said about failed messages with a living address; called when too many failed.
     """
-    if why := _mostly_disconnected(counts):
+    if why := mostly_disconnected(counts, limits, limits.audience_size):
         return why
     total = counts.sent + counts.failed + counts.requeued - counts.skipped
     if total < max(1, least):
@@ -97,9 +118,17 @@ def _cause(answers: Counter[str]) -> str:
     return f" The most frequent answer ({_percent(count, total)} of the failures): {answer.rstrip('.')}."
 
 
-def _mostly_disconnected(counts: HasCounts) -> str:
+def fewest_outcomes(messages: int) -> int:
+    """How many outcomes say that most connections are lost, of so many messages."""
+    return max(MIN_OUTCOMES, min(MIN_OUTCOMES_FOR_DISCONNECTED, messages))
+
+
+def mostly_disconnected(counts: HasCounts, limits: Limits, messages: int) -> str:
+    """Why a campaign (or a channel) of so many messages should halt, because it loses its connections; empty while it
+    does not. A campaign that may fail in more than 80 % of its messages may lose as many."""
     total = counts.sent + counts.failed + counts.requeued
-    if total < MIN_OUTCOMES_FOR_DISCONNECTED or counts.disconnected * 100 <= MAX_DISCONNECTED_PERCENT * total:
+    percent = max(MAX_DISCONNECTED_PERCENT, limits.max_error_percent)
+    if total < fewest_outcomes(messages) or counts.disconnected * 100 <= percent * total:
         return ""
     return (
         f"The connections of {_percent(counts.disconnected, total)} of {total:,} messages ended before an answer came."

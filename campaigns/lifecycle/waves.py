@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Q, Sum
+from django.db.models.functions import Now
 
 from campaigns.models import Campaign, Passed, Shard
 
@@ -20,8 +21,8 @@ from campaigns.models import Campaign, Passed, Shard
 #: between the look at the page and GO
 LATE = timedelta(minutes=15)
 
-#: a shard s that is due at %(now)s
-DUE = "(s.not_before IS NULL OR s.not_before <= %(now)s)"
+#: a shard s that is due at %(now)s; NULL: now, by the database's clock. The clock of a worker may be a day ahead
+DUE = "(s.not_before IS NULL OR s.not_before <= COALESCE(%(now)s::timestamptz, now()))"
 
 _NEXT = """
 (SELECT min(s.not_before) FROM campaigns_shard s
@@ -45,9 +46,9 @@ class Wave:
     messages: int
 
 
-def is_due(now: datetime) -> Q:
+def is_due(now: datetime | None = None) -> Q:
     """Shards that are due, as DUE."""
-    return Q(not_before__isnull=True) | Q(not_before__lte=now)
+    return Q(not_before__isnull=True) | Q(not_before__lte=now or Now())
 
 
 def set_next_wave(campaign_id: uuid.UUID, now: datetime) -> None:

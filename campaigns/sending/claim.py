@@ -4,7 +4,7 @@ account are cached for a second."""
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
@@ -66,10 +66,10 @@ FROM claimed s JOIN campaigns_shardpayload p ON p.shard_id = s.id
 
 
 def claim(shard_id: uuid.UUID, worker: str, now: datetime | None = None) -> ClaimedShard | None:
-    """The shard, if it may leave and no other worker holds it."""
+    """The shard, if it may leave and no other worker holds it. `now`: instead of the database's clock."""
     values = {"worker": worker[:100], "lease": leases.lease_seconds(), "shard": shard_id}
     with bulk.cursor() as cursor:
-        cursor.execute(_CLAIM, {**values, "now": now or datetime.now(UTC)}, binary=True, prepare=True)
+        cursor.execute(_CLAIM, {**values, "now": now}, binary=True, prepare=True)
         row = cursor.fetchone()
     if row is None:
         return None

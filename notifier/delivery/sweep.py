@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -99,7 +99,8 @@ def sweep() -> None:
         cursor.execute(_RECLAIM, values)
         cursor.execute(_IN_DOUBT, values)
         in_doubt = [claims.claimed_from_row(row) for row in cursor.fetchall()]
-    settle([_outcome_in_doubt(row) for row in in_doubt])
+    now = database_now()
+    settle([_outcome_in_doubt(row, now) for row in in_doubt])
     for name in channels():
         settle(reroute(claims.claim_orphans(name, BATCH)))
     # before parked rows leave: a held message of a later step may not be needed any more
@@ -110,9 +111,9 @@ def sweep() -> None:
     close_due(accept, database_now())
 
 
-def _outcome_in_doubt(row: Claimed) -> Outcome:
+def _outcome_in_doubt(row: Claimed, now: datetime) -> Outcome:
     """A worker died while this row was in flight: the channel says whether the message may be repeated."""
-    if row.not_after is not None and row.not_after <= datetime.now(UTC):
+    if row.not_after is not None and row.not_after <= now:
         return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
     if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
         return Outcome(row, Status.QUEUED, Reason.IN_DOUBT, "the worker was lost while sending")

@@ -231,11 +231,12 @@ class Twilio(base.Provider[SmsMessage]):
 
 
 def _event_in_doubt(doubt: Doubt, message: Mapping[str, Any]) -> ReceiptEvent | None:
-    """The event of a message of Twilio's that may be the one in doubt: made at that time, with the same text as far as
-    the text is known. Raises ValueError and TypeError for what is no message of Twilio's."""
+    """The event of a message of Twilio's that may be the one in doubt: made at that time, with the same text. Without
+    its text (that of a campaign's message is not kept) any message to the number might be it. Raises
+    ValueError and TypeError for what is no message of Twilio's."""
     made_at = parsedate_to_datetime(message["date_created"])
     text = doubt.parts.get("text")
-    same_text = text is None or str(message["body"]).strip() == str(text).strip()
+    same_text = text is not None and str(message["body"]).strip() == str(text).strip()
     if not doubt.since <= made_at <= doubt.until or not same_text or message.get("direction") == "inbound":
         return None
     kind = _KINDS.get(str(message["status"]), EventKind.SENT)

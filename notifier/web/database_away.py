@@ -17,7 +17,8 @@ from notifier.api.framework.errors import RETRY_AFTER
 log = structlog.get_logger("notifier.web")
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available</title>
-<h1>Not available at the moment</h1><p>The database does not answer. Nothing was stored; try again in some seconds.</p>
+<h1>Not available at the moment</h1><p>The database does not answer. What you sent may have been stored: look at it in
+some seconds, before you send it again.</p>
 """
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
 from campaigns.report import accounting
-from notifier.delivery.accounts import health
+from notifier.delivery.accounts import health, recent_answers, registry
 from notifier.delivery.accounts.judging import update_health
 from notifier.delivery.content import templates
 from notifier.delivery.ledger.reports.awaited_receipts import IN_DOUBT
@@ -111,7 +112,8 @@ def test_a_message_whose_worker_was_lost_is_asked_about(shop: Shop, settings: Se
     assert Status(row.status) is Status.DELIVERED
 
 
-def test_a_message_of_a_campaign_is_asked_about_once_it_is_accounted_for(shop: Shop) -> None:
+def test_a_message_whose_text_is_not_kept_is_no_other_message(shop: Shop) -> None:
+    """A campaign's message that may never have left is not taken for a message that did."""
     shop.recipient("eve", phone=HANGS_UP)
     templates.publish(Template.objects.get(tenant=shop.tenant), {"sms": {"en": {"text": "An offer"}}})
     campaign = running(a_campaign(shop, channels=["sms"]))
@@ -119,10 +121,38 @@ def test_a_message_of_a_campaign_is_asked_about_once_it_is_accounted_for(shop: S
     accounting.account(campaign.pk)
     assert of_campaign(campaign) == ["unknown"]
     ask()
-    assert of_campaign(campaign) == ["delivered"]
+    assert of_campaign(campaign) == ["unknown"]
 
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+def test_what_another_account_of_the_tenant_sent_is_not_the_message(shop: Shop) -> None:
+    first, second = order(shop), order(shop)
+    account = ProviderAccount.objects.get(tenant=shop.tenant, channel="sms")
+    provider = registry.provider_for(account)
+    doubt = Doubt(first.pk, HANGS_UP, LONG_AGO, datetime.now(UTC) + timedelta(minutes=1), {"text": "Code 7"})
+    [(_, answer)] = [one for answers in registry.http_client_for(account).exchange([provider.inquiry(doubt)])
+                     for one in answers]  # fmt: skip
+    assert isinstance(answer, Response)
+    ref, _ = (event.provider_ref for event in provider.found(doubt, answer))
+    Delivery.objects.filter(pk=second.pk).update(account_id=uuid.uuid4(), provider_ref=ref, status=Status.SENT)
+    ask()
+    first.refresh_from_db()
+    assert Status(first.status) is Status.DELIVERED
+
+
+def test_an_account_that_cannot_be_asked_stops_no_other_and_is_given_up_in_time(
+    shop: Shop, settings: Settings, tmp_path: Path
+) -> None:
+    order(shop)
+    settings.SANDBOX_CA = tmp_path / "missing.pem"  # no client can be made
+    ask()
+    waiting = AwaitedReceipts.objects.get()
+    assert waiting.due_at > datetime.now(UTC), "it was postponed"
+    AwaitedReceipts.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    ask()
+    assert not AwaitedReceipts.objects.exists()
+
+
+NOW, LONG_AGO = datetime(2026, 11, 29, 12, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 _LISTED = (
     b'{"messages": [{"sid": "SM1", "body": "Code 7", "status": "%s", "date_created": "%s", "error_code": %s,'
     b' "direction": "%s"}]}'
@@ -133,7 +163,7 @@ _LISTED = (
     ("status", "made", "direction", "text", "kind"),
     [
         (b"queued", b"Sun, 29 Nov 2026 11:59:58 +0000", b"outbound-api", "Code 7", "sent"),
-        (b"delivered", b"Sun, 29 Nov 2026 11:59:58 +0000", b"outbound-api", None, "delivered"),
+        (b"delivered", b"Sun, 29 Nov 2026 11:59:58 +0000", b"outbound-api", None, None),
         (b"undelivered", b"Sun, 29 Nov 2026 11:59:58 +0000", b"outbound-api", "Code 7 ", "failed"),
         (b"delivered", b"Sun, 29 Nov 2026 11:59:58 +0000", b"outbound-api", "Code 8", None),
         (b"delivered", b"Sun, 29 Nov 2026 11:30:00 +0000", b"outbound-api", "Code 7", None),
@@ -173,6 +203,33 @@ def test_a_lost_connection_makes_no_account_unhealthy(
     channel: str, provider: str, verdicts: Sequence[Verdict], worse: bool
 ) -> None:
     account = ProviderAccount(id=uuid.uuid4(), tenant_id=uuid.uuid4(), channel=channel, provider=provider)
+    recent_answers.add_verdicts(account.pk, [Sent()])
+    recent_answers.add_verdicts(account.pk, verdicts)
     update_health(account, verdicts)
     health.reset()
     assert (health.read_weights([account.pk])[account.pk] < health.FULL) is worse
+
+
+@pytest.mark.parametrize(
+    ("batches", "weight"),
+    [
+        ([[_LOST] * 9], 100),
+        ([[_LOST] * 10], 50),
+        ([[_LOST] * 10, [_NOT_TAKEN] * 3], 0),
+        ([[_LOST]] * 9, 100),
+        ([[_LOST]] * 10, 50),
+        ([[_LOST]] * 11, 0),
+        ([[Sent()], [_LOST] * 200, [Sent()], [_LOST] * 200], 100),
+    ],
+    ids=["few", "a batch", "two batches", "few singles", "singles", "more singles", "others are answered"],
+)
+def test_an_account_that_ends_every_connection_opens_its_circuit(
+    batches: Sequence[Sequence[Verdict]], weight: int
+) -> None:
+    recent_answers.recent.clear()
+    account = ProviderAccount(id=uuid.uuid4(), tenant_id=uuid.uuid4(), channel="push", provider="fcm")
+    for verdicts in batches:
+        recent_answers.add_verdicts(account.pk, verdicts)
+        update_health(account, verdicts)
+    health.reset()
+    assert health.read_weights([account.pk])[account.pk] == weight

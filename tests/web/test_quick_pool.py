@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -89,3 +90,44 @@ def test_a_busy_pool_is_waited_for(pool: QuickPool) -> None:
     for each in held:
         pool.putconn(each)
     pool.putconn(pool.getconn(timeout=0.1))
+
+
+def test_a_pool_that_cannot_grow_serves_its_callers_in_their_order(address: Address) -> None:
+    # connections that worked within 0.8 of reconnect_timeout say that the database is there
+    with QuickPool(address, min_size=1, max_size=2, timeout=LONGEST, reconnect_timeout=LONGEST, open=False) as pool:
+        pool.wait(60.0)  # else the first caller makes the pool grow
+        held = pool.getconn()
+        address.away = True
+        served: list[int] = []
+
+        def call(number: int) -> None:
+            connection = pool.getconn()
+            served.append(number)
+            pool.putconn(connection)
+
+        with ThreadPoolExecutor(3) as threads:
+            calls = []
+            for number in range(3):
+                calls.append(threads.submit(call, number))
+                until(lambda: pool.get_stats().get("requests_waiting") == len(calls), "the caller to wait")
+            until(lambda: pool.get_stats().get("connections_errors", 0), "a failed attempt to grow")
+            pool.putconn(held)
+            for each in calls:
+                each.result()
+        assert served == [0, 1, 2]
+        address.away = False
+
+
+def test_callers_that_wait_are_refused_once_the_database_is_away(address: Address, pool: QuickPool) -> None:
+    held = [pool.getconn() for _ in range(3)]
+    address.away = True
+    with ThreadPoolExecutor(2) as threads:
+        calls = [threads.submit(pool.getconn) for _ in range(2)]
+        until(lambda: pool.get_stats().get("requests_waiting") == 2, "the callers to wait")
+        for each in held:
+            each.close()
+            pool.putconn(each)
+        for call in calls:
+            with pytest.raises(PoolTimeout):
+                call.result()
+    address.away = False

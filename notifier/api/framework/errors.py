@@ -65,6 +65,10 @@ CODE_OF_STATUS = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
+#: a connection may end while the database commits
+_UNAVAILABLE = (
+    "The database does not answer. The request may have been stored: send it again with the same Idempotency-Key."
+)
 log = structlog.get_logger("notifier.api")
 
 
@@ -152,7 +156,7 @@ def _database(exc: Error) -> Problem:
         return Problem(503, "database_too_slow", "It took the database too long. Nothing was stored.", headers=headers)
     if isinstance(exc, OperationalError | InterfaceError):
         headers = {"Retry-After": str(RETRY_AFTER)}
-        return Problem(503, "unavailable", "The database does not answer. Nothing was stored.", headers=headers)
+        return Problem(503, "unavailable", _UNAVAILABLE, headers=headers)
     if isinstance(exc, IntegrityError):
         return Problem(409, "conflict", "Another request changed the same thing at the same time; try again.")
     if isinstance(exc, DataError):

@@ -19,6 +19,10 @@ SECONDS = 20.0
 FEWEST = 10
 
 
+#: so many connections in a row that ended under a message, and no answer, are no chance
+MOST_LOST = 10
+
+
 class RecentAnswers:
     """The answers of one process. Threads may lose each other's counts, which the next answers make up for."""
 
@@ -28,6 +32,8 @@ class RecentAnswers:
         self._now: dict[uuid.UUID, list[int]] = {}
         self._before: dict[uuid.UUID, list[int]] = {}
         self._until = 0.0
+        #: account -> messages whose connection ended, since the last answer
+        self._lost: dict[uuid.UUID, int] = {}
 
     def add(self, account_id: uuid.UUID, good: int, answered: int) -> None:
         """So many answers came, of which so many were good: the message was taken, or refused for good."""
@@ -35,6 +41,19 @@ class RecentAnswers:
         counts = self._now.setdefault(account_id, [0, 0])
         counts[0] += good
         counts[1] += answered
+        if answered and self._lost:
+            self._lost.pop(account_id, None)
+
+    def add_lost(self, account_id: uuid.UUID, lost: int) -> None:
+        """The connections of so many messages ended before an answer came, after the last answer."""
+        self._lost[account_id] = self._lost.get(account_id, 0) + lost
+
+    def only_loses(self, account_id: uuid.UUID) -> bool:
+        """Whether the account has given no answer lately, and enough connections have ended since its last one. Where
+        other messages are answered, it is a few messages that end their connections."""
+        self._turn()
+        answered = any(counts.get(account_id, (0, 0))[1] for counts in (self._now, self._before))
+        return not answered and self._lost.get(account_id, 0) >= MOST_LOST
 
     def takes_most(self, account_id: uuid.UUID) -> bool:
         """Whether the account has given enough answers lately, and most of them were good."""
@@ -50,7 +69,7 @@ class RecentAnswers:
             self._now, self._until = {}, now + SECONDS
 
     def clear(self) -> None:
-        self._now, self._before = {}, {}
+        self._now, self._before, self._lost = {}, {}, {}
 
 
 def add_verdicts(account_id: uuid.UUID, verdicts: Sequence[Verdict], taken: int = 0) -> None:
@@ -58,6 +77,8 @@ def add_verdicts(account_id: uuid.UUID, verdicts: Sequence[Verdict], taken: int 
     answers = [v for v in verdicts if not (isinstance(v, InDoubt | Temporary) and v.disconnected)]
     good = taken + sum(isinstance(verdict, Sent | Permanent) for verdict in answers)
     recent.add(account_id, good, taken + len(answers))
+    if len(answers) < len(verdicts):
+        recent.add_lost(account_id, len(verdicts) - len(answers))
 
 
 #: of this process

@@ -19,9 +19,11 @@ from notifier.vocabulary.verdicts import (
 
 #: seconds before attempts 2, 3, 4, 5, 6
 SCHEDULE = (1.0, 5.0, 30.0, 120.0, 600.0)
-#: the same while the account takes most of what it is given: an error is of one message, or chance. The last of six
-#: attempts begins 36 s after the first answer at most, jitter included; on SCHEDULE it is a quarter of an hour
-SOON = (1.0, 2.0, 4.0, 8.0, 15.0)
+#: the same for attempts 2, 3, 4 while the account takes most of what it is given: an error is of one message, or
+#: chance. At 30 % of errors four attempts leave one message in a hundred, at 49 % one in seventeen. Attempts 5 and 6
+#: are on SCHEDULE, so that they outlast an outage of a part of the provider: the last one begins a quarter of an hour
+#: after the first answer at most
+SOON = (1.0, 2.0, 4.0)
 #: a row that waits longer than this for a retry gives up its queue's turn
 HOLD_SECONDS = 30.0
 _JITTER = 0.2
@@ -87,7 +89,8 @@ def decide(verdict: Verdict, tries: Tries) -> Decision:
                 return Settled(Status.UNKNOWN, Reason.IN_DOUBT, detail)
             return _again(None, detail, tries, reason=Reason.IN_DOUBT)
         case Throttled(after, detail):
-            return _again(after, detail, tries)
+            # a provider that says no time has a limit of its own that lasts
+            return _again(after, detail, tries, may_be_soon=after is not None)
         case Misconfigured(detail, one_address=True):
             return Settled(Status.FAILED, Reason.MISCONFIGURED, detail, dead_letter=True)
         case Misconfigured(detail):
@@ -105,9 +108,11 @@ def _again(
     *,
     reason: Reason = Reason.EXHAUSTED,
     move: bool = False,
+    may_be_soon: bool = True,
 ) -> Decision:
     """`reason`: of the end, when no attempt is left. `move`: another account takes the message: the first time at once,
-    later on the schedule, because that account may be away, too."""
+    later on the schedule, because that account may be away, too. `may_be_soon`: SOON holds where the account takes
+    most messages."""
     in_doubt = reason is Reason.IN_DOUBT
     exhausted = tries.made > len(SCHEDULE)
     # a message in doubt stays with its account: only there a repeat carries a key that hides it
@@ -118,7 +123,8 @@ def _again(
         return Settled(Status.FAILED, reason, detail, dead_letter=True)
     if exhausted or (move and tries.made == 1):
         return Again(0.0, detail, other_account=True)
-    steps = SOON if tries.account_takes_most else SCHEDULE
+    is_soon = may_be_soon and tries.account_takes_most and tries.made <= len(SOON)
+    steps = SOON if is_soon else SCHEDULE
     wait = max(steps[tries.made - 1] * (1 + _JITTER * (2 * tries.dice - 1)), after or 0.0)
     if tries.seconds_left is not None and wait > tries.seconds_left:
         if in_doubt:

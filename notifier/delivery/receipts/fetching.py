@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import Error as DatabaseError
 from django.db import connection, transaction
 
 from notifier.channels.queues import RECEIPTS
@@ -72,7 +73,7 @@ def fetch_receipts(seconds: float = RUN_SECONDS) -> int:
             due = [account_id for account_id in awaited_receipts.due_accounts() if account_id not in failed]
             for start in range(0, len(due), TOGETHER):
                 if time.monotonic() < until:
-                    events += _ask(due[start : start + TOGETHER], failed)
+                    events += _ask(due[start : start + TOGETHER], failed, until)
             if not due:
                 break
     if events:
@@ -107,15 +108,17 @@ def _call_lock(function: str) -> bool:
 # ---- asking --------------------------------------------------------------------------------------------------------
 
 
-def _ask(account_ids: Sequence[uuid.UUID], failed: set[uuid.UUID]) -> int:
-    """Ask once for each account; returns how many events came. Adds the accounts to `failed` that gave no receipts."""
+def _ask(account_ids: Sequence[uuid.UUID], failed: set[uuid.UUID], until: float) -> int:
+    """Ask once for each account; returns how many events came. Adds the accounts to `failed` that gave no receipts.
+    Messages in doubt come last, because their accounts are asked one after the other."""
     by_client: defaultdict[HttpClient, list[tuple[Inquiry, Request]]] = defaultdict(list)
+    in_doubts: list[Inquiry] = []
     events = 0
     for account_id in account_ids:
         if (inquiry := _inquiry(account_id, failed)) is None:
             continue
         if inquiry.request is None:
-            events += _store_answer(inquiry, in_doubt.ask(inquiry.account, inquiry.provider, inquiry.rows))
+            in_doubts.append(inquiry)
         else:
             by_client[registry.http_client_for(inquiry.account)].append((inquiry, inquiry.request))
     for client, inquiries in by_client.items():
@@ -127,7 +130,25 @@ def _ask(account_ids: Sequence[uuid.UUID], failed: set[uuid.UUID]) -> int:
                 except _NoReceipts as why:
                     failed.add(inquiry.account.pk)
                     _postpone(inquiry.account.pk, inquiry.rows, str(why))
-    return events
+    return events + sum(_ask_about_doubt(inquiry, failed, until) for inquiry in in_doubts)
+
+
+def _ask_about_doubt(inquiry: Inquiry, failed: set[uuid.UUID], until: float) -> int:
+    """Ask about the account's messages in doubt, unless the run is over; returns how many events came."""
+    if time.monotonic() >= until:
+        failed.add(inquiry.account.pk)
+        _postpone(inquiry.account.pk, inquiry.rows, "no time was left")
+        return 0
+    try:
+        events = in_doubt.ask(inquiry.account, inquiry.provider, inquiry.rows)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        # whatever goes wrong with one account must not stop the accounts behind it
+        failed.add(inquiry.account.pk)
+        _postpone(inquiry.account.pk, inquiry.rows, type(error).__name__)
+        return 0
+    return _store_answer(inquiry, events)
 
 
 class _NoReceipts(Exception):
@@ -182,11 +203,16 @@ def _postpone(account_id: uuid.UUID, rows: Sequence[ClaimedRow], why: str) -> No
     log.warning("no receipts", action="fetch", account=str(account_id), why=why)
     now = datetime.now(UTC)
     for row in rows:
-        if now - row.sent_at > LONGEST_WAIT:
+        if now - row.sent_at > _longest_wait(row):
             awaited_receipts.delete_claimed([row])
             _log_given_up(account_id, len(row.refs))
         else:
             awaited_receipts.postpone(row, wait_seconds(now - row.sent_at))
+
+
+def _longest_wait(row: ClaimedRow) -> timedelta:
+    """The age at which the messages of a row are given up."""
+    return in_doubt.GIVE_UP if row.refs[0] == awaited_receipts.IN_DOUBT else LONGEST_WAIT
 
 
 def _log_given_up(account_id: uuid.UUID, messages: int) -> None:
@@ -232,7 +258,7 @@ def _unanswered(row: ClaimedRow, events: dict[uuid.UUID, ReceiptEvent], now: dat
     """The row's messages without an event that may still get one. They are due on a whole minute, so that what is left
     of many small rows becomes one row."""
     age = now - row.sent_at
-    if age > (in_doubt.GIVE_UP if row.refs[0] == awaited_receipts.IN_DOUBT else LONGEST_WAIT):
+    if age > _longest_wait(row):
         return
     due_at = (now + timedelta(seconds=wait_seconds(age) + 60)).replace(second=0, microsecond=0)
     for delivery_id, ref in zip(row.delivery_ids, row.refs, strict=True):

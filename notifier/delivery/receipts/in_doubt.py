@@ -1,8 +1,9 @@
 """Asks providers' servers about messages that ended in doubt (Provider.can_be_asked), one request for each message.
 
 A message in doubt has no reference of the server: the server is asked for its messages to the same address, and one of
-them is the message if it was made at that time, says the same, and is not known to be another delivery. `fetching`
-calls this and stores what comes of it; `reading` then moves the message on from `unknown`.
+them is the message if it was made at that time, says the same, and is not known to be another delivery. Of a message
+whose content is not kept (that of a campaign) nobody is asked: any message to the address could be it. `fetching` calls
+this and stores what comes of it; `reading` then moves the message on from `unknown`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ GIVE_UP = timedelta(minutes=15)
 def ask(account: ProviderAccount, provider: Provider[Any], rows: Sequence[ClaimedRow]) -> dict[uuid.UUID, ReceiptEvent]:
     """What the server says about the messages of these rows: an event for each that it knows."""
     ids = [delivery_id for row in rows for delivery_id in row.delivery_ids]
-    doubts = [_doubt(*columns) for columns in reported.in_doubt(account.tenant_id, account.channel, ids)]
+    rows_in_doubt = reported.in_doubt(account.tenant_id, account.channel, ids)
+    doubts = [_doubt(row_id, address, at, content) for row_id, address, at, content in rows_in_doubt if content]
+    if not doubts:
+        return {}
     client = registry.http_client_for(account)
     events: dict[uuid.UUID, ReceiptEvent] = {}
     for answers in client.exchange([provider.inquiry(doubt) for doubt in doubts]):
@@ -50,8 +54,8 @@ def ask(account: ProviderAccount, provider: Provider[Any], rows: Sequence[Claime
     return events
 
 
-def _doubt(delivery_id: uuid.UUID, address: str, ended_at: datetime, content: Mapping[str, Any] | None) -> Doubt:
-    return Doubt(delivery_id, address, ended_at - LONGEST_BEFORE, ended_at + SKEW, content or {})
+def _doubt(delivery_id: uuid.UUID, address: str, ended_at: datetime, content: Mapping[str, Any]) -> Doubt:
+    return Doubt(delivery_id, address, ended_at - LONGEST_BEFORE, ended_at + SKEW, content)
 
 
 def _event(account: ProviderAccount, provider: Provider[Any], doubt: Doubt, answer: Response) -> ReceiptEvent | None:
@@ -63,7 +67,8 @@ def _event(account: ProviderAccount, provider: Provider[Any], doubt: Doubt, answ
         log.warning("answer about a message in doubt not read", action="fetch", account=str(account.pk),
                     error=type(error).__name__)  # fmt: skip
         return None
-    known = reported.find_by_ref(account.tenant_id, account.pk, found.keys())
+    # by tenant: another of its accounts may have the same credentials
+    known = reported.known_refs(account.tenant_id, found.keys())
     candidates = without(found, known)
     return replace(candidates[0], delivery_id=doubt.delivery_id) if len(candidates) == 1 else None
 

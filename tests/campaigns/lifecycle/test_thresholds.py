@@ -15,6 +15,7 @@ from campaigns.lifecycle.thresholds import OutcomeCounts
 class Limits:
     max_error_percent: int = 20
     max_dead_percent: int = 50
+    audience_size: int = 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,44 @@ class Limits:
 )
 def test_a_verdict(counts: OutcomeCounts, why: str) -> None:
     assert thresholds.reason_to_halt(counts, Limits()) == why
+
+
+@pytest.mark.parametrize(
+    ("audience", "sent", "lost", "halts"),
+    [
+        (1_000_000, 0, 1_999, False),
+        (1_000_000, 0, 2_000, True),
+        (1_500, 0, 1_499, False),
+        (1_500, 0, 1_500, True),
+        (1_500, 300, 1_200, False),
+        (1_500, 299, 1_201, True),
+        (200, 0, 200, True),
+        (150, 0, 150, False),
+    ],
+)
+def test_a_provider_that_ends_connections_halts_a_small_campaign_too(
+    audience: int, sent: int, lost: int, halts: bool
+) -> None:
+    counts = OutcomeCounts(sent=sent, requeued=lost, skipped=lost, disconnected=lost)
+    assert bool(thresholds.reason_to_halt(counts, Limits(audience_size=audience))) is halts
+    assert not thresholds.reason_to_halt(counts, Limits(100, 100, audience)), "the actor has said that all may fail"
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "least", "lost", "total"),
+    [
+        ([(0, 2_000), (500_000, 0)], 2_000, 2_000, 2_000),
+        ([(0, 1_500), (0, 1_500), (500_000, 0)], 2_000, 3_000, 3_000),
+        ([(0, 0), (10, 300)], 2_000, 300, 310),
+        ([], 2_000, 0, 0),
+    ],
+    ids=["one", "two", "fewer", "none"],
+)
+def test_the_newest_outcomes_are_not_hidden_by_the_older_ones(
+    newest_first: list[tuple[int, int]], least: int, lost: int, total: int
+) -> None:
+    newest = thresholds.first_of((OutcomeCounts(sent=s, requeued=n, disconnected=n) for s, n in newest_first), least)
+    assert (newest.disconnected, newest.sent + newest.requeued) == (lost, total)
 
 
 def test_the_reason_has_the_most_frequent_answer() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from notifier.delivery.accounts import recent_answers
-from notifier.delivery.accounts.recent_answers import FEWEST, SECONDS, RecentAnswers
+from notifier.delivery.accounts.recent_answers import FEWEST, MOST_LOST, SECONDS, RecentAnswers
 from notifier.vocabulary.verdicts import InDoubt, Permanent, Sent, Temporary, Throttled, Verdict
 
 ONE, OTHER = uuid.uuid4(), uuid.uuid4()
@@ -67,3 +67,31 @@ def test_a_connection_that_ended_is_no_answer(verdicts: Sequence[Verdict], expec
     recent_answers.recent.clear()
     recent_answers.add_verdicts(ONE, verdicts)
     assert recent_answers.recent.takes_most(ONE) is expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "seconds", "lost", "expected"),
+    [
+        (0, 0.0, MOST_LOST - 1, False),
+        (0, 0.0, MOST_LOST, True),
+        (1, 1.0, 500, False),
+        (1, 2 * SECONDS, MOST_LOST - 1, False),
+        (1, 2 * SECONDS, MOST_LOST, True),
+    ],
+    ids=["few", "enough", "others are answered", "few since the answer", "no answer lately"],
+)
+def test_an_account_only_loses_when_nothing_is_answered(
+    answers: int, seconds: float, lost: int, expected: bool
+) -> None:
+    clock = Clock()
+    recent = RecentAnswers(clock)
+    recent.add_lost(ONE, 500)
+    if answers:
+        recent.add(ONE, answers, answers)  # what was lost before counts no more
+    else:
+        recent.clear()
+    clock.now += seconds
+    for _ in range(lost):
+        recent.add_lost(ONE, 1)
+    assert recent.only_loses(ONE) is expected
+    assert recent.only_loses(OTHER) is False

@@ -93,6 +93,21 @@ def find_by_ref(tenant_id: uuid.UUID, account_id: uuid.UUID, refs: Collection[st
         return dict(cursor.fetchall())
 
 
+_KNOWN_REFS = """
+SELECT provider_ref FROM notifier_delivery
+WHERE provider_ref = ANY(%s) AND provider_ref <> '' AND platform = '' AND tenant_id = %s
+"""
+
+
+def known_refs(tenant_id: uuid.UUID, refs: Collection[str]) -> set[str]:
+    """Those of the provider's references that deliveries of the tenant have."""
+    if not refs:
+        return set()
+    with bulk.cursor() as cursor:
+        cursor.execute(_KNOWN_REFS, [sorted(refs), tenant_id], binary=True)
+        return {ref for (ref,) in cursor.fetchall()}
+
+
 class Move(NamedTuple):
     """One row that goes on to a further status. Fields are columns, in the order of SQL."""
 
