@@ -139,7 +139,7 @@ def test_what_another_account_of_the_tenant_sent_is_not_the_message(shop: Shop) 
     assert Status(first.status) is Status.DELIVERED
 
 
-def test_an_account_that_cannot_be_asked_stops_no_other_and_is_given_up_in_time(
+def test_an_account_that_cannot_be_asked_ends_no_run_and_is_given_up_in_time(
     shop: Shop, settings: Settings, tmp_path: Path
 ) -> None:
     order(shop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,15 +10,17 @@ import pytest
 from django.db.models import F
 
 from campaigns import tasks
-from campaigns.lifecycle import canary, fanout, launch, pausing, stopping
+from campaigns.lifecycle import canary, fanout, launch, pausing, stopping, waves
 from campaigns.models import Campaign, Shard
 from campaigns.preflight.preflight import as_json, preflight
 from campaigns.report import results
 from campaigns.report.results_json import as_json as results_json
+from campaigns.sending import claim as claiming
 from campaigns.sending.claim import claim
 from campaigns.sending.shards import send_shard
 from campaigns.sweep import sweep
 from inbox.models import InboxMessage
+from notifier.delivery import sweep as delivery_sweep
 from notifier.errors import Conflict
 from tests.broker import Broker, broker
 from tests.campaigns.conftest import Site
@@ -237,3 +240,9 @@ def test_times_count_from_the_moment_at_which_a_wave_became_due(site: Site, brok
     for report in (in_shards, in_ledger):
         assert report.times.last is not None and report.times.last < 20 * 60_000
         assert report.rate is None
+
+
+def test_what_may_leave_is_decided_by_the_clock_of_the_database() -> None:
+    """On a machine whose clock is a day ahead, tomorrow's waves would leave today."""
+    for module in (canary, claiming, fanout, launch, pausing, waves, delivery_sweep):
+        assert "datetime.now(" not in inspect.getsource(module), module.__name__
