@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns import tasks
-from campaigns.lifecycle import pausing, policies
+from campaigns.lifecycle import canary, pausing, policies
 from campaigns.lifecycle.finish import pause_if_only_halted
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
@@ -187,3 +187,23 @@ def test_a_channel_whose_messages_wait_in_the_ledger_is_no_reason_to_pause_all(s
     assert (campaign.state, set(campaign.halted_channels)) == ("running", {"push"})
     waiting.delete()
     assert pause_if_only_halted(campaign.pk)
+
+
+@pytest.mark.parametrize(
+    ("size", "newest_lost", "state"),
+    [(5_000, 2_500, "paused"), (5_000, 1_900, "running"), (150, 300, "paused")],
+    ids=["large", "too few lost", "small"],
+)
+def test_what_left_before_does_not_hide_that_every_connection_ends(
+    site: Site, broker: Broker, size: int, newest_lost: int, state: str
+) -> None:
+    campaign = after_go(an_armed(site, shards=2, audience_size=1_000_000))
+    old, new = Shard.objects.filter(campaign=campaign).order_by("number")
+    now = datetime.now(UTC)
+    Shard.objects.filter(pk=old.pk).update(size=size, sent=500_000, began_at=now - timedelta(seconds=10), state="done")
+    lost = {"requeued": newest_lost, "skipped": newest_lost, "disconnected": newest_lost}
+    Shard.objects.filter(pk=new.pk).update(size=size, began_at=now - timedelta(seconds=1), **lost)
+    canary.watch(campaign.pk)
+    campaign.refresh_from_db()
+    assert campaign.state == state
+    assert ("connections of 100 %" in campaign.halted) == (state == "paused")

@@ -90,7 +90,7 @@ def failover(context: Context) -> None:
 
 
 GOAWAY = {**SLOW, "goaway_every": 60, "refuse_every": 7}
-#: a message that fails three times waits for half a minute, so that one load of the short form has one storm
+#: a message that fails four times waits for two minutes, so that one load of the short form has one storm
 GROUPS = ("valkey 1", "valkey 2", "postgres 1", "postgres 2", "postgres 3", "repeats")
 HANGS, ERRORS = storm("503", services={"push": {"hang_rate": 0.1}}), storm("503", error_rate=0.3)
 ROWS = (
