@@ -1,7 +1,8 @@
 """What becomes of a message and its endpoint after an attempt. Pure.
 
 The waits are those of Svix, whose libraries receivers know. An endpoint that fails is asked again with the oldest
-message that is due, and the other messages wait meanwhile: at first 5 seconds, at most 5 minutes.
+message that is due, and the other messages wait meanwhile: at first 5 seconds, at most 5 minutes; where the server asks
+for more with `Retry-After`, as long as it asks, at most six hours.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def after_failure(result: Result, attempts: int, age: timedelta, failures: int, 
         wait = max(wait, asked)
     pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE)
     if asked is not None:
-        pause = max(pause, min(asked, LONGEST_PAUSE))
+        pause = max(pause, asked)
     return Next(None if age + timedelta(seconds=wait) > GIVE_UP else wait, pause)
 
 
@@ -87,9 +88,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     else:
         try:
             at = parsedate_to_datetime(text)
-        except (ValueError, IndexError):
+            seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+        except (ValueError, IndexError, OverflowError, TypeError):
+            # a number of twenty digits is an OverflowError
             return None
-        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, LEAST_WAIT), MOST_WAIT)
 
 

@@ -36,6 +36,11 @@ def test_pauses(failures: int, pause: int) -> None:
     assert after_failure(Result(error="no answer"), 1, HOUR, failures, lambda: 0.5).pause == pause
 
 
+@pytest.mark.parametrize(("asked", "pause"), [("1", 5), ("3600", 3_600), ("999999", 21_600), ("soon", 5)])
+def test_the_endpoint_pauses_as_long_as_it_asks(asked: str, pause: int) -> None:
+    assert after_failure(Result(429, {"retry-after": asked}), 1, HOUR, 1, lambda: 0.5).pause == pause
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -43,6 +48,10 @@ def test_pauses(failures: int, pause: int) -> None:
         ("soon", None), ("", None), (format_datetime(NOW + timedelta(minutes=2), usegmt=True), 120),
         (format_datetime(NOW - timedelta(days=9), usegmt=True), 1),
         (format_datetime(NOW + timedelta(days=900), usegmt=True), 21_600), ("٣", None),
+        ("Mon, 20 Nov 99999999999999999999 10:00:00 GMT", None),
+        ("Mon, 99999999999999999999 Nov 2030 10:00:00 GMT", None),
+        ("Mon, 20 Nov 2030 99999999999999999999:00:00 GMT", None), ("Fri, 31 Dec 9999 23:59:59 -2359", 21_600),
+        ("Mon, 20 Nov 2030 10:00:00 +99999999999999999999", None), ("Mon, 20 Nov 2030 10:00:00 +9999", None),
     ],
 )  # fmt: skip
 def test_retry_after(text: str, seconds: float | None) -> None:
