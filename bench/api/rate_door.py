@@ -53,8 +53,8 @@ def main() -> None:
     caller = ApiCaller(uuid.uuid4(), uuid.uuid4(), Mode.LIVE, frozenset(["*"]), Rates(1000, 20_000), Rates(500, None))
 
     class Known:
-        async def caller(self, digest: bytes) -> ApiCaller:
-            return caller
+        def remembered(self, digest: bytes) -> tuple[ApiCaller, bool]:
+            return caller, True
 
     buckets = limits.of_key(caller.tenant_id, caller.key_id, caller.tenant_rates, caller.key_rates).buckets
 

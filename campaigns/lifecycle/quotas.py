@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from campaigns.arming.variants import experiment_of
 from campaigns.models import Campaign, Shard
@@ -50,8 +50,8 @@ def give_back_all(campaign: Campaign) -> None:
 
 
 def give_back_unsent(campaign: Campaign) -> None:
-    """After a stopped campaign was accounted for, in the transaction that closes it, which one caller makes."""
-    if campaign.reserved and campaign.state == State.CANCELLED:
-        shards = Shard.objects.filter(campaign=campaign).values("channel")
-        rows = shards.annotate(unsent=Sum(F("size") - F("begun")))
-        quotas.give_back(campaign.tenant_id, campaign.reserved, {row["channel"]: int(row["unsent"]) for row in rows})
+    """After a campaign was accounted for, in the transaction that closes it, which one caller makes: what never began
+    because of a stop, or because people waited for the winner of an A/B test."""
+    if campaign.reserved and (campaign.state == State.CANCELLED or experiment_of(campaign) is not None):
+        rows = Shard.objects.filter(campaign=campaign).values("channel").annotate(total=Sum("begun"))
+        quotas.give_back(campaign.tenant_id, campaign.reserved, {row["channel"]: int(row["total"]) for row in rows})

@@ -264,10 +264,11 @@ def close(campaign_id: uuid.UUID) -> bool:
             return False
         campaign = Campaign.objects.get(pk=campaign_id)
         places.give_back_campaign(campaign.tenant_id, campaign.pk, delivery_id_range(campaign))
-        quotas.give_back_unsent(campaign)
         counts, ledger_hash = campaign_counts.count_and_hash(campaign_id)
         left_out.tell(campaign)
         record(campaign, Act(row[0]), OPERATOR, counts=counts, ledger=ledger_hash)
         request_count(campaign)
+        # last: other acceptances of the tenant wait for the row that this locks, and the ledger's hash takes long
+        quotas.give_back_unsent(campaign)
     log.info("campaign accounted for", action="account", campaign=str(campaign_id))
     return True

@@ -7,5 +7,6 @@ with the API key from PostgreSQL, else from the settings; a lost Redis loses onl
 bucket.py    one bucket of this process; arithmetic only
 leasing.py   the thread that leases tokens for buckets, and its script
 limits.py    the buckets of a caller, and taking from them
+recent.py    the callers without an API key that a process remembers
 fields.py    the answer's fields RateLimit and RateLimit-Policy
 """

@@ -50,16 +50,19 @@ class Bucket:
     def is_low(self) -> bool:
         return self.tokens < self.block / 2
 
-    def want(self) -> float:
-        """How many tokens to lease now."""
-        return max(1.0, self.block - self.tokens)
+    def needs_lease(self, now: float) -> bool:
+        """There is no token, and a lease may bring one. After a lease, `left` says whether the next may."""
+        return self.tokens < 1.0 and self.dry_until <= now
+
+    def want(self, awaited: float = 0.0) -> float:
+        """How many tokens to lease now, when requests wait for so many."""
+        return max(1.0, self.block - self.tokens + awaited)
 
     def leased(self, granted: float, left: float, now: float) -> None:
         self.tokens += granted
         self.left, self.left_at = left, now
         # in place of a lease for each refused request; a bucket that only gave its tokens back is not dry
-        is_dry = self.tokens < 1.0 and left < 1.0
-        self.dry_until = now + min(1.0, max(0.02, (1.0 - left) / self.rate)) if is_dry else 0.0
+        self.dry_until = now + min(1.0, max(0.02, (1.0 - left) / self.rate)) if left < 1.0 else 0.0
         self.filled_at = now
 
     def fill_locally(self, share: float, now: float) -> None:

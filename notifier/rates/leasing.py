@@ -4,7 +4,7 @@ Redis holds what is left of each limit. A lease takes a block out of it, so the 
 the limit, and a request waits for a lease only when its bucket is empty. Tokens that nobody spent for a second go back.
 
 While Redis is away, each process gives its share of the limit: one part for each process that Redis knew, half when it
-never answered.
+never answered. A request whose lease is late gets a token of this share, too; the next request asks Redis again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 import structlog
@@ -26,7 +26,7 @@ log = structlog.get_logger("notifier.rates")
 
 #: seconds between two ticks: idle tokens go back, and an absent Redis is asked again
 TICK = 1.0
-#: seconds that a request waits for a lease of its empty bucket
+#: seconds that a request waits for an answer of Redis when its bucket is empty
 PATIENCE = 0.2
 #: the share of a process that does not know how many there are
 UNKNOWN_SHARE = 0.5
@@ -64,31 +64,44 @@ class Leasing:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._wanted: list[Bucket] = []
+        #: bucket -> tokens for which requests wait
+        self._wanted: dict[Bucket, float] = {}
         #: resolved after the lease that is being waited for
-        self._next: Future[None] = Future()
+        self._next: Future[bool] = Future()
         self._held: dict[str, Bucket] = {}
         self._thread: threading.Thread | None = None
         self._processes = 0
         self._retry_at = 0.0
+        self._began = 0.0  #: of the lease under way
         #: Redis did not answer the last time
         self.away = False
+        self.patience = PATIENCE
 
-    def ask(self, bucket: Bucket) -> Future[None]:
-        """Lease tokens for the bucket soon; the future ends when they are there, or Redis did not answer."""
+    def ask(self, buckets: Iterable[Bucket], awaited: float = 0.0) -> Future[bool]:
+        """Lease tokens for the buckets soon: a block, and those for which the caller waits. The future ends with
+        whether Redis answered."""
         with self._changed:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="rates", daemon=True)
                 self._thread.start()
-            if not bucket.wanted:
+            for bucket in buckets:
                 bucket.wanted = True
-                self._wanted.append(bucket)
-                self._changed.notify()
+                self._wanted[bucket] = self._wanted.get(bucket, 0.0) + awaited
+            self._changed.notify()
             return self._next
 
-    def fill(self, bucket: Bucket) -> None:
-        """Give the bucket this process's share, because no lease came."""
-        bucket.fill_locally(self.share, time.monotonic())
+    @property
+    def is_silent(self) -> bool:
+        """Redis is away, or the lease under way is late: no request waits for it."""
+        began = self._began
+        return self.away or (began > 0.0 and time.monotonic() - began > self.patience)
+
+    def fill(self, buckets: Iterable[Bucket]) -> None:
+        """Give the empty buckets this process's share, because no lease came."""
+        now = time.monotonic()
+        for bucket in buckets:
+            if bucket.needs_lease(now):
+                bucket.fill_locally(self.share, now)
 
     @property
     def share(self) -> float:
@@ -102,23 +115,26 @@ class Leasing:
             with self._changed:
                 if not self._wanted:
                     self._changed.wait(TICK)
-                wanted, self._wanted = self._wanted, []
+                wanted, self._wanted = self._wanted, {}
                 done, self._next = self._next, Future()
                 for bucket in wanted:
                     bucket.wanted = False
+            has_answer = False
             try:
                 now = time.monotonic()
                 is_tick = now - last_tick >= TICK
                 if is_tick:
                     last_tick = now
                 if wanted or (is_tick and self._held):
-                    self._lease(wanted, self._idle() if is_tick else [])
+                    self._began = now
+                    has_answer = self._lease(wanted, self._idle() if is_tick else [])
             except Exception as error:
                 # the thread must live: every later lease needs it
                 self.away = True
                 log.exception("lease failed", action="rates", error=type(error).__name__)
             finally:
-                done.set_result(None)
+                self._began = 0.0
+                done.set_result(has_answer)
 
     def _idle(self) -> list[Bucket]:
         """The buckets whose tokens nobody spent since the last tick; they are not held any more."""
@@ -129,11 +145,12 @@ class Leasing:
             del self._held[bucket.key]
         return idle
 
-    def _lease(self, wanted: Sequence[Bucket], idle: Sequence[Bucket]) -> None:
+    def _lease(self, wanted: Mapping[Bucket, float], idle: Sequence[Bucket]) -> bool:
+        """Lease the wanted tokens, and give back those of idle buckets. Returns whether Redis answered."""
         if self.away and time.monotonic() < self._retry_at:
-            return
+            return False
         amounts = {id(bucket): -bucket.tokens for bucket in idle if bucket.tokens > 0}
-        amounts |= {id(bucket): bucket.want() for bucket in wanted}
+        amounts |= {id(bucket): bucket.want(awaited) for bucket, awaited in wanted.items()}
         buckets = [bucket for bucket in {id(b): b for b in (*idle, *wanted)}.values() if id(bucket) in amounts]
         arguments: list[str | float] = [_process()]
         for bucket in buckets:
@@ -147,7 +164,7 @@ class Leasing:
             if not self.away:
                 log.warning("limits are local", action="rates", error=type(error).__name__, share=self.share)
             self.away, self._retry_at = True, time.monotonic() + TICK
-            return
+            return False
         self.away, self._processes = False, int(processes)
         now = time.monotonic()
         for n, bucket in enumerate(buckets):
@@ -155,6 +172,7 @@ class Leasing:
             bucket.leased(max(0.0, granted), left, now)
             if granted > 0:
                 self._held[bucket.key] = bucket
+        return True
 
 
 def _process() -> str:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from notifier.errors import RateLimited
 from notifier.rates import fields
 from notifier.rates.bucket import Bucket
-from notifier.rates.leasing import PATIENCE, leasing
+from notifier.rates.leasing import leasing
+from notifier.rates.recent import Recent
 from notifier.vocabulary.rates import Rates
 
 #: callers of a kind that a process remembers. The buckets of the others are in Redis
@@ -43,20 +45,27 @@ class Caller:
         state = fields.state(self.buckets, time.monotonic())
         return ((b"ratelimit-policy", self.policy), (b"ratelimit", state))
 
-    def needs_lease(self) -> list[Bucket]:
-        """The buckets without a token that may get one."""
+    def needs_lease(self) -> bool:
+        """A bucket has no token, and a lease may bring one."""
         now = time.monotonic()
-        return [bucket for bucket in self.buckets if bucket.tokens < 1.0 and bucket.dry_until <= now]
+        return any(bucket.tokens < 1.0 and bucket.dry_until <= now for bucket in self.buckets)
 
     def take_request(self) -> RateLimited | None:
         """Take a token for one request; the refusal when there is none."""
-        for bucket in self.requests:
+        return self._take(self.requests, 1.0)
+
+    def take_recipients(self, count: int) -> RateLimited | None:
+        """Take tokens for so many recipients; the refusal when there is none."""
+        return self._take(self.recipients, count)
+
+    def _take(self, buckets: Sequence[Bucket], count: float) -> RateLimited | None:
+        for bucket in buckets:
             if bucket.tokens < 1.0:
                 return self.refusal(bucket)
-        for bucket in self.requests:
-            bucket.take()
+        for bucket in buckets:
+            bucket.take(count)
             if bucket.is_low() and not bucket.wanted:
-                leasing.ask(bucket)
+                leasing.ask((bucket,))
         return None
 
     def refusal(self, bucket: Bucket) -> RateLimited:
@@ -68,18 +77,10 @@ class Caller:
         )
 
 
-def fill_empty(caller: Caller) -> None:
-    """Give the caller's empty buckets the share of this process, because no lease came in time."""
-    now = time.monotonic()
-    for bucket in caller.buckets:
-        if bucket.tokens < 1.0 and bucket.dry_until <= now:
-            leasing.fill(bucket)
-
-
 _EMPTY = Caller()
 _tenants: dict[uuid.UUID, tuple[Rates, tuple[Bucket | None, Bucket | None]]] = {}
 _keys: dict[uuid.UUID, Caller] = {}
-_others: dict[str, Caller] = {}
+_others = Recent[Caller](MOST)
 _TENANT_REMEDY = " Send fewer, send many recipients in one bulk request, or ask the operator for more."
 _KEY_REMEDY = " Send fewer, or let an owner of the tenant raise the limit of this key."
 
@@ -133,45 +134,36 @@ def of_other(name: str, key: str, rate: float) -> Caller:
         return _EMPTY
     caller = _others.get(key)
     if caller is None:
-        if len(_others) >= MOST:
-            _others.clear()
         bucket = Bucket(name, f"rate:{key}", rate)
-        _others[key] = caller = Caller((bucket,), rates=rate, remedies={name: " Call again later."})
+        caller = Caller((bucket,), rates=rate, remedies={name: " Call again later."})
+        _others.put(key, caller)
     return caller
 
 
 def take_recipients(key_id: uuid.UUID, count: int) -> None:
-    """Take tokens for the recipients of a request whose key was let in. Raises RateLimited. 0.5 µs."""
+    """Take tokens for the recipients of a request whose key was let in; in a thread, which waits for leases. Raises
+    RateLimited. 0.5 µs."""
     caller = _keys.get(key_id)
     if caller is None or not count:
         return
-    empty = [bucket for bucket in caller.recipients if bucket.tokens < 1.0]
-    if empty:
-        _wait_for(empty)
-    for bucket in caller.recipients:
-        if bucket.tokens < 1.0:
-            raise caller.refusal(bucket)
-    for bucket in caller.recipients:
-        bucket.take(count)
-        if bucket.is_low() and not bucket.wanted:
-            leasing.ask(bucket)
+    is_asked = has_waited = False
+    while (refused := caller.take_recipients(count)) is not None:
+        now = time.monotonic()
+        empty = [bucket for bucket in caller.recipients if bucket.tokens < 1.0]
+        if has_waited or any((bucket.left < 1.0) if is_asked else (bucket.dry_until > now) for bucket in empty):
+            raise refused
+        future = leasing.ask(caller.recipients, count)
+        is_asked = True
+        if leasing.is_silent or not _answered(future):
+            leasing.fill(empty)
+            has_waited = True
 
 
-def _wait_for(empty: Sequence[Bucket]) -> None:
-    """In a thread: a lease, else the share of this process."""
-    now = time.monotonic()
-    asked = [bucket for bucket in empty if bucket.dry_until <= now]
-    if not asked:
-        return
-    futures = [leasing.ask(bucket) for bucket in asked]
-    if not leasing.away:
-        try:
-            futures[-1].result(PATIENCE)
-        except TimeoutError:
-            leasing.away = True
-    if leasing.away:
-        for bucket in asked:
-            leasing.fill(bucket)
+def _answered(future: Future[bool]) -> bool:
+    try:
+        return future.result(leasing.patience)
+    except TimeoutError:
+        return False
 
 
 def reset() -> None:

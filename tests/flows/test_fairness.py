@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from tests.flows.wait import until
 FLOOD = 20_000
 ITEMS = 1_000
 RECIPIENTS = 20
+#: clients of a tenant that post bulk requests at once
+BULKS = 3
 
 
 @pytest.fixture
@@ -71,6 +74,38 @@ def flood(tenant: Tenant) -> Counter[str]:
 
 def outcome(item: dict[str, Any]) -> str:
     return "accepted" if item["status"] == 202 else str(item["problem"]["code"])
+
+
+def test_a_tenant_that_posts_bulks_without_a_pause_has_no_message_of_another_refused(
+    loud: Tenant, quiet: Tenant, sandbox: Sandbox
+) -> None:
+    loud.person("target", f"{loud.tag}target")
+    ended, answers = Event(), Counter[int]()
+    with ThreadPoolExecutor(BULKS) as pool:
+        posting = [pool.submit(post_bulks, loud, ended) for _ in range(BULKS)]
+        try:
+            until(lambda: sandbox.addresses(f"{loud.tag}target"), "the bulks to begin")
+            sent = [quiet.post(f"u{n % RECIPIENTS}", "order") for n in range(3 * RECIPIENTS)]
+            assert not any(thread.done() for thread in posting), "a thread of bulks ended before the other tenant's"
+        finally:
+            ended.set()
+        for thread in posting:
+            answers.update(thread.result())
+    assert [answer.status for answer in sent] == [202] * len(sent)
+    for answer in sent:
+        assert quiet.wait_until_final(answer.json["id"]) == {"push": "sent", "in_app": "delivered"}
+    assert sandbox.addresses(quiet.tag) == {f"{quiet.tag}{n}": 3 for n in range(RECIPIENTS)}
+    # a full queue, or the limit of recipients, is the loud tenant's own
+    assert set(answers) <= {202, 207, 429, 503}
+
+
+def post_bulks(tenant: Tenant, ended: Event) -> Counter[int]:
+    """Post bulk requests one after another until the other tenant is served. Returns the number of each status."""
+    item = {"recipient": "target", "template": "order", "channels": ["push"]}
+    statuses: Counter[int] = Counter()
+    while not ended.is_set():
+        statuses[tenant.api.call("POST", "/v1/notifications/bulk", {"items": [item] * ITEMS}).status] += 1
+    return statuses
 
 
 def test_a_slow_provider_delays_its_own_tenant_only(loud: Tenant, quiet: Tenant, sandbox: Sandbox) -> None:

@@ -20,6 +20,7 @@ def test_a_request_larger_than_the_bucket_is_let_in_and_owes_the_rest() -> None:
     assert held.take(1000)
     assert (held.tokens, held.take(1)) == (-995, False)
     assert held.want() == 1000  # the debt, and a block
+    assert held.want(60) == 1060  # and what requests wait for
     assert held.seconds_to_one() == 100
 
 
@@ -27,8 +28,11 @@ def test_a_dry_limit_is_not_asked_again_at_once() -> None:
     held = bucket(rate=2)
     held.leased(0.0, 0.0, now=50.0)
     assert 50.0 < held.dry_until <= 51.0
+    assert not held.needs_lease(now=50.4) and held.needs_lease(now=50.5)
     held.leased(1.0, 0.0, now=51.0)
-    assert held.dry_until == 0.0
+    assert held.take() and not held.needs_lease(now=51.0)
+    held.leased(1.0, 19.0, now=52.0)
+    assert held.take() and held.needs_lease(now=52.0)
 
 
 def test_a_bucket_that_gave_its_tokens_back_may_lease_at_once() -> None:

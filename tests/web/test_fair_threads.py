@@ -94,8 +94,15 @@ def test_an_error_frees_its_thread() -> None:
     asyncio.run(scene())
 
 
-def test_the_owner_is_the_tenant_or_the_session() -> None:
-    cookie = (b"cookie", b"csrftoken=x; sessionid=abc; other=1")
-    assert owner_of({OWNER: "tenant", "headers": [cookie]}) == "tenant"
-    assert owner_of({"headers": [cookie]}) == b"abc"
+def test_the_owner_is_the_tenant_or_the_address_of_a_session() -> None:
+    def owner(address: str, cookie: str, **more: str) -> object:
+        return owner_of({"client": (address, 1), "headers": [(b"cookie", cookie.encode())], **more})
+
+    cookie = "csrftoken=x; sessionid=abc; other=1"
+    assert owner("93.184.215.14", cookie, **{OWNER: "tenant"}) == "tenant"
+    # a client that invents sessions is one owner still
+    assert {owner("93.184.215.14", f"sessionid={n}") for n in range(9)} == {"93.184.215.14"}
+    assert {owner(f"2001:4860:4860::{n}", cookie) for n in range(9)} == {"2001:4860:4860::"}
+    assert owner("10.0.0.7", cookie) == "10.0.0.7"
+    assert owner("93.184.215.14", "csrftoken=x") is None
     assert owner_of({"headers": []}) is None

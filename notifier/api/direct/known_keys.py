@@ -31,14 +31,21 @@ class KnownKeys:
         self._callers: dict[bytes, tuple[ApiCaller, float]] = {}
         self._commit = GroupCommit[bytes, ApiCaller | None]("keys", _load, LIMITS)
 
+    def remembered(self, digest: bytes) -> tuple[ApiCaller | None, bool]:
+        """The caller as this process saw the key last, and whether that was within the minute."""
+        caller, until = self._callers.get(digest, (None, 0.0))
+        return caller, time.monotonic() < until
+
     async def caller(self, digest: bytes) -> ApiCaller | None:
         """The caller; None for an unknown key. Raises Busy when too many keys wait, and the errors of a database that
         is away."""
-        caller, until = self._callers.get(digest, (None, 0.0))
-        if caller is not None and time.monotonic() < until:
+        caller, is_new = self.remembered(digest)
+        if caller is not None and is_new:
             return caller
         caller = await self._commit.submit(None, digest, len(digest))
-        if caller is not None:
+        if caller is None:
+            self._callers.pop(digest, None)
+        else:
             if len(self._callers) >= MOST:
                 self._callers.clear()
             self._callers[digest] = (caller, time.monotonic() + SECONDS)

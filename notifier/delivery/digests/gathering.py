@@ -44,6 +44,14 @@ def gather(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     _store(context, joining)
 
 
+def gathered_channels(context: AcceptContext, draft: Draft) -> Collection[str]:
+    """The channels whose messages `gather` takes from the draft."""
+    if not context.digests and draft.request.digest is None:
+        return ()
+    terms = terms_of(context, draft)
+    return () if terms is None else digest_channels(context.versions[terms.template].id, terms.channels)
+
+
 def gather_rows(context: AcceptContext, chosen: Iterable[tuple[Draft, Sequence[DeliveryRow]]]) -> list[DeliveryRow]:
     """Gather these queued rows of drafts although nothing but a frequency cap asks for it. Returns the rows that no
     digest can take: the category has no digest, the digest does not go to the row's channel, the request has a time,

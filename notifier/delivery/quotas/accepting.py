@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
 from notifier.delivery.accept_context import AcceptContext
+from notifier.delivery.digests.gathering import gathered_channels
 from notifier.delivery.draft import Draft
 from notifier.delivery.quotas import counting
 from notifier.delivery.quotas.counting import Use
@@ -30,7 +31,8 @@ def refuse_over_quota(context: AcceptContext, outcomes: Sequence[Draft | Notifie
     left = {id(use): use.left for use in uses}
     checked: list[Draft | NotifierError] = []
     for outcome in outcomes:
-        if isinstance(outcome, Draft) and (messages := _messages(outcome)):
+        # digests gather later; what they take does not leave by itself
+        if isinstance(outcome, Draft) and (messages := _messages(outcome, gathered_channels(context, outcome))):
             full = next((use for use in uses if messages[use.quota.channel] > left[id(use)]), None)
             if full is not None and outcome.request.of_digest is None:
                 checked.append(refusal(full, context.now.timestamp()))
@@ -50,14 +52,14 @@ def count(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     counting.add(context.tenant.id, counting.keys(quotas, counts, context.tenant.timezone, context.now))
 
 
-def _messages(draft: Draft) -> Counter[str]:
-    """channel -> messages that will leave, later steps of a route included."""
+def _messages(draft: Draft, gathered: Collection[str] = ()) -> Counter[str]:
+    """channel -> messages that will leave, later steps of a route included, those for a digest not."""
     if draft.request.mode != Mode.LIVE:
         return Counter()
     return Counter(
         row.channel
         for row in draft.rows
-        if row.status == Status.QUEUED and row.queue_position != QueuePosition.IN_DIGEST
+        if row.status == Status.QUEUED and row.queue_position != QueuePosition.IN_DIGEST and row.channel not in gathered
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
@@ -39,10 +40,13 @@ def reserve(tenant: Tenant, messages: Mapping[str, int], now: datetime) -> list[
     return [[channel, period, day.isoformat(), amount] for (channel, period, day), amount in amounts.items()]
 
 
-def give_back(tenant_id: uuid.UUID, reserved: list[list[Any]], unsent: Mapping[str, int] | None = None) -> None:
-    """Give back what `reserve` took: of each channel as many as never began, all without `unsent`."""
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+def give_back(tenant_id: uuid.UUID, reserved: list[list[Any]], begun: Mapping[str, int] = _NONE) -> None:
+    """Give back what `reserve` took, but for the messages that have begun, by channel."""
     amounts = {
-        (channel, period, date.fromisoformat(day)): -(amount if unsent is None else min(amount, unsent.get(channel, 0)))
+        (channel, period, date.fromisoformat(day)): -max(0, amount - begun.get(channel, 0))
         for channel, period, day, amount in reserved
     }
     counting.add(tenant_id, {key: amount for key, amount in amounts.items() if amount})

@@ -19,7 +19,7 @@ from campaigns.variants import rule
 from campaigns.variants.results import results
 from notifier.delivery.ledger.campaigns.campaign_variants import PartCounts
 from notifier.errors import Conflict, InvalidInput, NotFound
-from notifier.models import Delivery
+from notifier.models import Delivery, QuotaUse
 from notifier.vocabulary.status import ConsentSource, Status
 from tenants.access import scope
 from tenants.models import AuditLog
@@ -168,6 +168,22 @@ def test_a_rest_that_came_too_late_ends_the_campaign(site: Site, broker: Broker)
     campaign.refresh_from_db()
     assert campaign.state == "finished"
     assert "not_after" in Experiment.objects.get(campaign=campaign).undecided
+
+
+def test_a_stop_before_the_winner_returns_the_quota_of_those_who_waited(site: Site, broker: Broker) -> None:
+    site.acme.quotas = {"in_app": {"day": 1_000}}
+    site.acme.save()
+    campaign = tested(site, 40)
+    waiting, begun = Experiment.objects.get(campaign=campaign).waiting, sum(s.begun for s in campaign.shards.all())
+    assert waiting and begun and used(site) == waiting + begun
+    stopping.stop(campaign.tenant_id, campaign.pk)
+    stopping.cancel_rows(campaign.pk)
+    accounting.account(campaign.pk)
+    assert used(site) == begun
+
+
+def used(site: Site) -> int:
+    return sum(QuotaUse.objects.filter(tenant=site.acme).values_list("used", flat=True))
 
 
 def test_results_count_people_of_each_part_and_who_left(site: Site, broker: Broker) -> None:

@@ -22,10 +22,12 @@ from notifier.delivery import Accepted
 from notifier.delivery.quotas import counting, watching
 from notifier.errors import NotifierError, QuotaExceeded
 from notifier.models import QuotaUse
+from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.quotas import read_quotas
 from notifier.vocabulary.status import Mode
 from tenants.models import AuditLog, Member, User
 from tests.delivery.build import Shop, a_shop, an_order
+from tests.delivery.digests.build import a_digest_shop
 from tests.delivery.scenes import a_campaign, running, send_shards
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +77,20 @@ def test_test_messages_and_other_channels_do_not_count() -> None:
     shop.tenant.save()
     assert kinds(shop.accept(an_order(), an_order())) == ["accepted"] * 2
     assert not QuotaUse.objects.exists()
+
+
+def test_items_of_a_digest_are_accepted_above_the_quota_and_the_digest_counts_once() -> None:
+    shop = a_digest_shop()
+    shop.setting()
+    shop.tenant.quotas = {"email": {"day": 1}}
+    shop.tenant.save()
+    items = [SendRequest("ada", "order", data={"order": str(n)}) for n in range(5)]
+    assert kinds(shop.accept(*items)) == ["accepted"] * 5
+    assert used(shop) == {"day": 0}
+    assert shop.close() == 1 and used(shop) == {"day": 1}
+    # a message with a time of its own leaves by itself
+    by_itself = SendRequest("ada", "order", data={"order": "9"}, send_at=datetime.now(UTC) + timedelta(hours=1))
+    assert kinds(shop.accept(by_itself, items[0])) == ["quota_exceeded", "accepted"]
 
 
 def test_a_tenant_without_quotas_pays_no_statement() -> None:
