@@ -104,7 +104,7 @@ class RateDoor:
         known, is_new = self._keys.remembered(digest)
         address: Entry | None = None
         if known is None and digest not in self._sought:
-            # before PostgreSQL is asked: anyone can invent keys. The first call of many with one key pays for the lookup
+            # before PostgreSQL is asked: anyone can invent keys. Of many calls with one key the first pays
             self._sought.add(digest)
             try:
                 address = await _enter(_of_address(scope))

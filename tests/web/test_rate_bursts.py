@@ -59,14 +59,14 @@ def asks(web: Web, way: Way, key: str) -> Callable[[], int]:
 
 @WAYS
 def test_none_is_refused_while_the_limit_has_tokens(way: Way, site: People, patient: Web) -> None:
-    key = key_of(site.acme, f"below {way}", **{way[0]: RATE})
+    key = key_of(site.acme, f"below {way[2]}", **{way[0]: RATE})
     statuses = at_once(60, asks(patient, way, key))
     assert statuses == {200 if way[1] == "GET" else 202: 60}
 
 
 @WAYS
 def test_above_the_limit_all_of_its_tokens_are_given_and_no_more(way: Way, site: People, patient: Web) -> None:
-    key = key_of(site.acme, f"above {way}", **{way[0]: RATE})
+    key = key_of(site.acme, f"above {way[2]}", **{way[0]: RATE})
     began = time.monotonic()
     statuses = at_once(2 * QUOTA, asks(patient, way, key))
     seconds = time.monotonic() - began
