@@ -59,6 +59,7 @@ class CampaignsConfig(AppConfig):
         register_cards()
         stored.register_count(variants.PARTS, variants.count_parts)
         register_preparation(retention.count_finally, first=True)
+        register_preparation(retention.forget_armings, first=True)
         partitions.register_hold(partitions.LEDGER, retention.HOLD)
         register_remover(retention.CampaignMessages())
         readers.register(facts.read_campaigns)

@@ -21,18 +21,20 @@ from campaigns.states import State
 from notifier.channels import channels
 from notifier.delivery.ledger import waiting_rows
 from notifier.errors import Conflict
+from notifier.vocabulary.ids import id_floor
 from tenants import audit
 
 HALTED = (
     "The database was restored from a backup of {taken}. What left after that is not known. Look at the provider's"
     " figures, then resume or stop."
 )
+_MAX_HALTED = Campaign._meta.get_field("halted").max_length
 NOT_LAUNCHED = "The database was restored from a backup of {taken}; the campaign may have left after that."
 
 
 @dataclass(frozen=True)
 class Held:
-    """One thing that waits for a person. `what`: paused, taken_back, unplanned, schedule or armed."""
+    """One thing that waits for a person. `what`: paused, was_paused, taken_back, unplanned, schedule or armed."""
 
     what: str
     tenant: str
@@ -44,15 +46,18 @@ def end_messages(lost: datetime) -> int:
     """End single messages in doubt, on channels where a person would get a repeat twice. The other channels hide a
     repeat: their messages leave."""
     names = [name for name, kind in channels().items() if not kind.hides_repeats]
-    ended = 0
-    while count := waiting_rows.end_in_doubt(names, lost):
+    ended, after = 0, id_floor(0)
+    while True:
+        count, after = waiting_rows.end_in_doubt(names, lost, after)
+        if not count:
+            return ended
         ended += count
-    return ended
 
 
 def hold_campaigns(taken: datetime, lost: datetime) -> Iterator[Held]:
     """Pause what runs, and let nothing launch itself that was due before the loss."""
     text = f"{taken:%Y-%m-%d %H:%M:%S %Z}"
+    yield from _mark_paused(HALTED.format(taken=text))
     running = Campaign.objects.filter(state__in=[State.RUNNING, State.LAUNCHING]).select_related("tenant")
     for campaign in running.order_by("id"):
         if campaign.state == State.RUNNING:
@@ -77,6 +82,16 @@ def hold_campaigns(taken: datetime, lost: datetime) -> Iterator[Held]:
         yield _held("schedule", schedule)
     for campaign in Campaign.objects.filter(state=State.ARMED, silent=False).select_related("tenant").order_by("id"):
         yield _held("armed", campaign)
+
+
+def _mark_paused(why: str) -> Iterator[Held]:
+    """Campaigns that were paused at the time of the backup: a person may have resumed them after it."""
+    paused = Campaign.objects.filter(state=State.PAUSED).exclude(halted__startswith=why).select_related("tenant")
+    for campaign in paused.order_by("id"):
+        # what the campaign said before comes last, as the page looks at the end of the text
+        halted = f"{why} {campaign.halted}".strip()[:_MAX_HALTED]
+        Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(halted=halted)
+        yield _held("was_paused", campaign)
 
 
 def _held(what: str, row: Campaign | Schedule) -> Held:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
-from campaigns.arming import delivery_id_range
+from campaigns.arming import delivery_id_range, remove_disarmed
 from campaigns.models import Campaign
 from campaigns.report import stored
 from campaigns.states import ENDED, State
@@ -41,9 +42,35 @@ def count_finally(everybody: list[Cutoffs], pace: Pace) -> None:
         for campaign in _ended(cutoffs, cutoffs.messages).filter(report_final_at__isnull=True):
             if not pace.may_go_on():
                 return
-            if not _stays(campaign, cutoffs.messages):
-                stored.count_finally(campaign)
+            if not _stays(campaign, cutoffs.messages) and _end(campaign):
                 log.info("report is final", action="report", campaign=str(campaign.pk))
+
+
+def _end(campaign: Campaign) -> bool:
+    """Count the campaign for the last time. False: meanwhile somebody has begun a retry or a correction, which lock the
+    campaign's row as well (campaigns.lifecycle.retrying, campaigns.edit.corrections)."""
+    content = stored.last_content(campaign)
+    as_counted = Campaign.objects.select_for_update().filter(
+        pk=campaign.pk, state=campaign.state, accounted_at=campaign.accounted_at, report_final_at__isnull=True
+    )
+    with transaction.atomic():
+        is_open = as_counted.first() is not None and not _is_corrected(campaign)
+        if is_open:
+            stored.store(campaign, content, final=True)
+    return is_open
+
+
+def forget_armings(everybody: list[Cutoffs], pace: Pace) -> None:
+    """The preparation of each run: a draft that was armed long ago gets ids of its own time when it is armed again. The
+    month of the old ones may be gone."""
+    if not everybody:
+        return
+    longest_ms = int(everybody[0].longest.timestamp() * 1000)
+    drafts = Campaign.objects.filter(state=State.DRAFT, first_armed_ms__lt=longest_ms)
+    for campaign_id in drafts.values_list("pk", flat=True):
+        if not pace.may_go_on():
+            return
+        remove_disarmed(campaign_id)
 
 
 @dataclass(frozen=True)
@@ -86,8 +113,12 @@ def _ended(cutoffs: Cutoffs, cutoff: datetime) -> Any:
 
 
 def _stays(campaign: Campaign, cutoff: datetime) -> bool:
-    corrections = Campaign.objects.filter(corrects=campaign).exclude(state__in=ENDED)
-    return corrections.exists() or campaign_rows.holds(_old(campaign, cutoff))
+    return _is_corrected(campaign) or campaign_rows.holds(_old(campaign, cutoff))
+
+
+def _is_corrected(campaign: Campaign) -> bool:
+    """Whether a correction of the campaign is not over: it asks the ledger who got the messages."""
+    return Campaign.objects.filter(corrects=campaign).exclude(state__in=ENDED).exists()
 
 
 def _old(campaign: Campaign, cutoff: datetime) -> OldCampaign:

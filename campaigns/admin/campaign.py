@@ -30,7 +30,7 @@ from campaigns.admin.variants import VariantViews, variants_card
 from campaigns.admin.workflow import Workflow
 from campaigns.admin.writing import WritingViews, form_texts
 from campaigns.approval import clearance
-from campaigns.audience import loading, people_of, topic_of
+from campaigns.audience import Reach, is_kept, loading, people_of, topic_of
 from campaigns.edit import campaigns, drafts, uploads
 from campaigns.lifecycle import canary
 from campaigns.models import Campaign
@@ -242,7 +242,7 @@ class CampaignAdmin(
         panel |= variants_card(request, campaign)
         panel["may_limit"] = state in (State.LAUNCHING, State.RUNNING, State.PAUSED)
         if state in (State.DRAFT, State.ARMING) and campaign.audience is not None:
-            reach = people_of(campaign.audience, ms=COUNT_MS)
+            reach = people_of(campaign.audience, ms=COUNT_MS) if is_kept(campaign.audience) else Reach(None)
             panel |= {"people": reach.people, "people_exact": reach.exact, "topic": topic_of(campaign)}
             panel["upload"] = loading.running_upload(campaign.audience.pk)
         launches_itself = campaign.silent or (campaign.launch_at is not None and not campaign.launch_failure)

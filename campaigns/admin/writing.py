@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from campaigns.admin.page import CampaignPage
-from campaigns.audience import people_of
+from campaigns.audience import check_kept, people_of
 from campaigns.models import Audience, Campaign
 from campaigns.preflight import preview
 from notifier.delivery.content import templates
@@ -76,6 +76,7 @@ def _audience_part(audience: Audience | None) -> dict[str, Any]:
     if audience is None or audience.is_topic:
         return {"people": None}
     try:
+        check_kept(audience)
         reach = people_of(audience, ms=COUNT_MS)
         return {"people": reach.people, "exact": reach.exact}
     except NotifierError:

@@ -28,7 +28,7 @@ from campaigns.api.shapes import (
     show_audiences,
     show_members,
 )
-from campaigns.audience import loading, people_of, segment
+from campaigns.audience import Reach, check_kept, is_kept, loading, people_of, segment
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience
 from notifier.api.framework import schema
@@ -61,7 +61,9 @@ class FilterCountView(CampaignsScopeView):
 
     @schema.post("Count the recipients that a filter finds", FilterInput, FilterCountOutput, status=200, tags=TAGS)
     def post(self, request: Request) -> Response:
-        reach = people_of(segment(self.tenant_id, self.read(FilterInput)["filter"]))
+        audience = segment(self.tenant_id, self.read(FilterInput)["filter"])
+        check_kept(audience)
+        reach = people_of(audience)
         return Response({"reaches": reach.people, "exact": reach.exact})
 
 
@@ -72,7 +74,7 @@ class AudienceView(CampaignsScopeView):
     def get(self, request: Request, audience_id: uuid.UUID) -> Response:
         audience = get_owned(Audience.objects.all(), self.tenant, pk=audience_id)
         is_loading = loading.running_upload(audience.pk) is not None
-        reach = people_of(audience)
+        reach = people_of(audience) if is_kept(audience) else Reach(None, exact=False)
         counted = {"reaches": reach.people, "exact": reach.exact}
         return Response({**AudienceOutput(audience).data, **counted, "loading": is_loading})
 

@@ -24,6 +24,7 @@ def freeze_audience(campaign: Campaign, unseen: Unseen, range_size: int = LIMITS
     assert campaign.audience is not None
     # small shards need small ranges: sharding.NUMBERS_PER_RANGE must suffice for the shards of one range
     key_ranges = list(audience.key_ranges(campaign.audience, min(range_size, 100 * settings.SHARD_SIZE)))
+    audience.check_kept(campaign.audience, "audience")
     AudienceRange.objects.bulk_create(
         (
             AudienceRange(tenant_id=campaign.tenant_id, campaign=campaign, number=n, after=k.after, until=k.until)

@@ -14,6 +14,7 @@ from campaigns.arming import locks
 from campaigns.arming.topic_message import topic_content
 from campaigns.arming.variants import freeze_versions
 from campaigns.arming.waves import check_not_over
+from campaigns.audience import check_kept
 from campaigns.audience.loading import check_loaded
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Campaign
@@ -85,6 +86,7 @@ def _version(campaign: Campaign) -> TemplateVersion:
     if campaign.audience is None:
         raise InvalidInput("Choose an audience first.", field="audience")
     check_loaded(campaign.audience.pk, "arm it")
+    check_kept(campaign.audience, "audience")
     compiled = templates.compiled(version.id)
     missing = set(campaign.channels) - set(compiled.channels)
     if missing or not campaign.channels:
@@ -125,7 +127,7 @@ def return_to_draft(campaign: Campaign) -> bool:
         ):
             raise Conflict("This campaign was launched and cannot be edited any more.", code="already_launched")
         if campaign.processed <= MAX_REMOVED_IN_REQUEST:
-            remove_arming(campaign)
+            forget_arming(campaign)
         else:
             transaction.on_commit(lambda: post("campaigns.clear", str(campaign.pk), queue=BATCH))
     return True
@@ -151,7 +153,7 @@ def remove_disarmed(campaign_id: uuid.UUID) -> None:
         campaign = Campaign.objects.get(pk=campaign_id)
         if locked and campaign.state == State.DRAFT:
             with transaction.atomic():
-                remove_arming(campaign)
+                forget_arming(campaign)
 
 
 # Skips ranges that a worker has locked. That worker waits for the campaign's row, which this transaction may have
@@ -173,6 +175,16 @@ def remove_arming(campaign: Campaign) -> None:
         for statement in _REMOVE:
             cursor.execute(statement, {"campaign": campaign.pk})
     campaign_rows.delete_armed(campaign.pk, delivery_id_range(campaign))
+
+
+def forget_arming(campaign: Campaign) -> None:
+    """Remove the arming of a draft. The next arming gives its messages ids of its own time: they lie in a month that is
+    kept for as long as they are."""
+    # the caller's copy may be older than the last arming
+    campaign.refresh_from_db(fields=["first_armed_ms"])
+    remove_arming(campaign)
+    if Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(first_armed_ms=None):
+        campaign.first_armed_ms = None
 
 
 def delivery_id_range(campaign: Campaign) -> IdRange:

@@ -18,7 +18,7 @@ from campaigns.arming import ledger, locks, ranges, rest, sharding
 from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.planning import CampaignPlanner, RangePlan
 from campaigns.arming.render_problems import count_unrendered, problem_sentences
-from campaigns.arming.request import remove_arming
+from campaigns.arming.request import forget_arming, remove_arming
 from campaigns.arming.sharding import ShardDraft
 from campaigns.arming.topic_message import plan_topic
 from campaigns.arming.variants import planner_for, why_nobody_tests
@@ -138,7 +138,7 @@ def _fail(campaign: Campaign, reason: str) -> None:
         if same_arming and move(
             campaign.pk, State.DRAFT, allowed_from=[State.ARMING], failure=reason[:500], armed_at=None
         ):
-            remove_arming(campaign)
+            forget_arming(campaign)
     log.warning("arming failed", action="arm", campaign=str(campaign.pk), why=reason)
 
 
@@ -187,6 +187,7 @@ def _plan_range(planner: CampaignPlanner, audience_range: AudienceRange) -> tupl
         return plan_topic(planner), 0
     query = audience.recipient_query(campaign.audience, audience_range.after, audience_range.until)
     people, unknown = recipients.load_by_query(campaign.tenant_id, query)
+    audience.check_kept(campaign.audience, "audience")
     range_plan = planner.plan(people)
     if not audience_range.rest:
         range_plan.excluded[Reason.UNKNOWN_RECIPIENT] += unknown

@@ -6,9 +6,11 @@ ranges. Calls `tenants` (recipients, imports) and the engine's recipient query.
 segments: a filter is checked and compiled to SQL. references: what a filter names. topics: a topic of Firebase is
 checked. lists: a file of ids is read into members. loading: how far a file is read. queries: the SQL over an audience
 of any kind (key ranges, one range's recipients, count, sample). reach: count and sample within a budget of time.
-reachable: on which channels the sampled recipients can be reached.
+reachable: on which channels the sampled recipients can be reached. kept_messages: whether a segment asks for messages
+that are deleted.
 """
 
+from campaigns.audience.kept_messages import check_kept, is_kept
 from campaigns.audience.lists import ListReport, load_file, load_ids, load_staged, stage_ids
 from campaigns.audience.queries import (
     contains,
@@ -26,8 +28,10 @@ __all__ = [
     "ListReport",
     "Reach",
     "check_filter",
+    "check_kept",
     "contains",
     "count_recipients",
+    "is_kept",
     "key_ranges",
     "load_file",
     "load_ids",

@@ -29,6 +29,11 @@ def check_correctable(campaign: Campaign) -> None:
         raise Conflict("A silent run reached nobody: there is nothing to correct.", code="not_correctable")
     if topic_of(campaign):
         raise Conflict("Nobody knows which devices a topic reached. Copy the campaign.", code="not_correctable")
+    if campaign.report_final_at is not None:
+        raise Conflict(
+            "Its messages are older than the tenant keeps them: nobody knows any more who got them. Copy the campaign.",
+            code="not_correctable",
+        )
     if campaign.accounted_at is None:
         raise Conflict("The outcomes are still being written down; try again in a minute.", code="not_accounted")
 
@@ -44,6 +49,8 @@ def correct(campaign: Campaign, channels: Sequence[str] | None = None, *, by: Ac
         used = ", ".join(campaign.channels)
         raise InvalidInput(f"The campaign did not use {unknown[0]!r}; it used: {used}.", field="channels")
     with transaction.atomic():
+        # the last count of an old campaign locks the row, too, and ends it unless it sees this correction
+        check_correctable(Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk))
         audience = Audience.objects.create(
             tenant_id=campaign.tenant_id,
             # campaigns may share a name, and one may be corrected twice

@@ -93,3 +93,5 @@ def _check(campaign: Campaign) -> None:
         raise Conflict("The time until which messages may leave (not_after) has passed.", code="too_late")
     if campaign.silent:
         raise Conflict("A silent run has nothing to retry.", code="not_retryable")
+    if campaign.report_final_at is not None:
+        raise Conflict("Its messages are older than the tenant keeps them.", code="not_retryable")

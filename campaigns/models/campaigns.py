@@ -149,7 +149,7 @@ class Campaign(TenantOwned):
     # -- what happened --
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
-    #: set by the first arming, never changed: the time part of every delivery id of this campaign
+    #: set by the first arming, and unset when a draft's messages are removed: the time part of every delivery id
     first_armed_ms = models.BigIntegerField(null=True, editable=False)
     armed_at = models.DateTimeField(null=True, editable=False)
     #: the consent changes that arming may not have seen: those since then, those of transactions that were running

@@ -14,7 +14,7 @@ from campaigns.arming import delivery_id_range
 from campaigns.arming.assignment import HOLDOUT, REST
 from campaigns.arming.ids import delivery_ids
 from campaigns.arming.variants import part_of
-from campaigns.audience import contains
+from campaigns.audience import contains, is_kept
 from campaigns.category import category_rule_of
 from campaigns.models import Audience, Campaign, Experiment
 from campaigns.states import State
@@ -76,6 +76,8 @@ def _audience_lines(campaign: Campaign, recipient: Recipient) -> Iterator[RuleRe
     else:
         described = f"{Audience.Source(audience.source).label.partition(':')[0].lower()} {audience.name}, as it is now"
         said = PASSED if contains(audience, recipient) else "left out: the recipient is not in the audience"
+        if not is_kept(audience):
+            said = "not known any more: the segment asks for messages that are deleted"
         yield RuleResult(AUDIENCE, described, said)
 
 

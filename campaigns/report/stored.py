@@ -157,10 +157,9 @@ def _is_open(campaign: Campaign) -> bool:
     return bool(list(rows.values_list("pk")))
 
 
-def count_finally(campaign: Campaign) -> None:
-    """Count a campaign for the last time, before its messages are deleted."""
-    content = {**pack(count(campaign)), **_count_more(campaign), "requeued": [list(r) for r in requeued_rows(campaign)]}
-    store(campaign, content, final=True)
+def last_content(campaign: Campaign) -> dict[str, Any]:
+    """What stays of a campaign whose messages are deleted: `store` it as final."""
+    return {**pack(count(campaign)), **_count_more(campaign), "requeued": [list(r) for r in requeued_rows(campaign)]}
 
 
 def _count_more(campaign: Campaign) -> dict[str, Any]:

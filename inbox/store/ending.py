@@ -1,5 +1,8 @@
 """Messages of the inbox end with the messages of the ledger whose ids they have (notifier.delivery.retention). A
-snoozed message stays. An unread one is taken off the counters of its inbox."""
+snoozed message stays. An unread one is taken off the counters of its inbox.
+
+Such a message lies in the month in which it was accepted, or its campaign was armed, and may arrive a year later: the
+ledger knows when it ended. So a month of the inbox stays while the ledger has messages of the month."""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from django.db import connection
 
 from inbox.models import State
-from notifier.delivery.retention.partitions import Rule
+from notifier.delivery.retention.partitions import LEDGER, LEDGER_UNCHECKED, Rule
 from notifier.delivery.retention.rows import Follower
 
 _HOLDS = f"""
@@ -77,9 +80,10 @@ LEDGER_HOLD = f"""
 EXISTS (SELECT FROM inbox_inboxmessage m
   WHERE m.state = {State.SNOOZED:d} AND m.id >= %(low)s::uuid AND m.id < %(high)s::uuid)
 """
+_IN_LEDGER = f"EXISTS (SELECT FROM {LEDGER} d WHERE d.id >= %(low)s::uuid AND d.id < %(high)s::uuid)"
 FOLLOWER = Follower(holds, delete)
 RULE = Rule(
     "inbox_inboxmessage",
-    (f"EXISTS (SELECT FROM {{month}} m WHERE m.state = {State.SNOOZED:d})",),
-    uncount_month,
+    holds=(_IN_LEDGER, LEDGER_UNCHECKED, f"EXISTS (SELECT FROM {{month}} m WHERE m.state = {State.SNOOZED:d})"),
+    count=uncount_month,
 )

@@ -13,6 +13,7 @@ from django.core.files.storage import storages
 from notifier.delivery.content import images, templates
 from notifier.delivery.content.attachments.listing import dump, read_list
 from notifier.delivery.content.attachments.storage import path_of, store
+from notifier.delivery.retention import files
 from notifier.models import Delivery, StoredFile, Template
 from notifier.vocabulary.mail import NewFile
 from notifier.vocabulary.status import Status
@@ -72,8 +73,19 @@ def test_a_file_of_a_message_that_has_not_ended_stays(shop: Shop) -> None:
     run_after(100)
     assert is_there(shop.tenant, digest)
     Delivery.objects.update(status=Status.FAILED, settled_at=datetime.now(UTC))
-    run_after(100)
+    run_after(101)
     assert not is_there(shop.tenant, digest)
+
+
+def test_files_that_are_named_hide_no_file_that_is_not(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST", 2)
+    named = [stored(shop.tenant, f"of a template {n}".encode()) for n in range(3)]
+    unused = [stored(shop.tenant, f"unused {n}".encode()) for n in range(3)]
+    parts = {"subject": "Hi", "text": "Hello", "attachments": [each for d in named for each in listed(shop.tenant, d)]}
+    templates.publish(Template.objects.get(tenant=shop.tenant), {"email": {"en": parts}})
+    run_after(100)
+    run_after(100)
+    assert [is_there(shop.tenant, digest) for digest in (*named, *unused)] == [True] * 3 + [False] * 3
 
 
 def test_a_request_that_names_a_file_keeps_it(shop: Shop) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
@@ -14,7 +15,7 @@ from notifier.delivery.retention import partitions
 from notifier.delivery.retention.partitions import months_of
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, MessageCount, Notification, RetiredPartition, Route
 from notifier.models.partitions import PARTITIONED, default_rows, first_partitions, make_ahead
-from notifier.vocabulary.ids import new_id
+from notifier.vocabulary.ids import id_floor, new_id
 from notifier.vocabulary.status import Status
 from tenants.retention.periods import all_cutoffs
 from tenants.retention.registry import Pace
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def months_as_new() -> Any:
     """The next test has its months again."""
+    partitions.reset()
     yield
     with connection.cursor() as cursor:
         for name, parent in RetiredPartition.objects.values_list("name", "parent"):
@@ -100,6 +102,22 @@ def test_a_month_with_something_that_must_stay_is_emptied_around_it(shop: Shop, 
     assert [each.pk for each in shop.deliveries()] == [row.pk]
     assert list(DeliveryEvent.objects.values_list("delivery_id", flat=True)) == [row.pk]
     assert sum(MessageCount.objects.values_list("messages", flat=True)) == 2
+    # the message of the inbox has the same id, and so lies in the same month, whenever it arrived
+    assert list(InboxMessage.objects.values_list("pk", flat=True)) == [row.pk]
+    feed = Feed.objects.get()
+    assert (feed.unread, feed.unseen, feed.by_category) == (1, 1, {"orders": [1, 1]})
+
+
+def test_a_month_of_the_inbox_goes_after_that_of_the_ledger(shop: Shop) -> None:
+    row = sent_orders(shop)[1]
+    HOLDERS["dead letter"](row)
+    run_after(250)
+    assert len(names("inbox_inboxmessage")) == 1
+    DeadLetter.objects.all().delete()
+    partitions.reset()
+    run_after(250)
+    assert [names(table) for table in PARTITIONED] == [[], [], []]
+    assert Feed.objects.get().unread == 0
 
 
 def test_a_snoozed_message_keeps_its_month(shop: Shop) -> None:
@@ -148,6 +166,59 @@ def test_a_busy_ledger_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch
         in_parallel(lambda: run_after(250))
     assert len(shop.deliveries()) == 0  # row by row, because the months were busy
     assert names("notifier_delivery") and not RetiredPartition.objects.exists()
+    run_after(250)
+    assert not names("notifier_delivery")
+
+
+def detached(table: str, row: Delivery) -> str:
+    """The month of this row's id, as a worker leaves it that is killed after it detached the month."""
+    month = next(m for m in months_of(table) if m.first == row.accepted_at.date().replace(day=1))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {month.name}")
+    RetiredPartition.objects.create(name=month.name, parent=table, counted=id_floor(0))
+    return month.name
+
+
+@pytest.mark.parametrize("table", PARTITIONED)
+def test_a_backup_that_reads_a_month_keeps_the_month_and_holds_nothing_up(shop: Shop, table: str) -> None:
+    name = detached(table, sent_orders(shop)[0])
+    with psycopg.connect(**connection.get_connection_params()) as backup:
+        backup.execute(f"SELECT count(*) FROM {name}")
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '20s'")  # a run that waits for the backup fails here
+            run_after(250)
+            cursor.execute("RESET lock_timeout")
+        assert [row.name for row in RetiredPartition.objects.all()] == [name]
+    run_after(250)
+    assert not RetiredPartition.objects.exists()
+    assert sum(MessageCount.objects.values_list("messages", flat=True)) == 3
+
+
+def test_a_detached_month_with_something_that_must_stay_is_attached_again(shop: Shop) -> None:
+    row = sent_orders(shop)[0]
+    name = detached("notifier_delivery", row)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {name} SET status = {Status.QUEUED:d}, settled_at = NULL")
+    # a row that came meanwhile: the month cannot be attached beside it, and other work goes on
+    shop.accept(an_order())
+    run_after(250)
+    assert RetiredPartition.objects.filter(name=name, checked=False).exists()
+    assert InboxMessage.objects.count() == 3
+    Delivery.objects.all().delete()
+    run_after(250)
+    assert name in names("notifier_delivery") and not RetiredPartition.objects.exists()
+    assert len(shop.deliveries()) == 3
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_constraint WHERE conname = 'ids_of_month'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_one_process_retires_months_at_a_time(shop: Shop) -> None:
+    sent_orders(shop)
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('notifier.retention'))")
+        run_after(250)
+        assert names("notifier_delivery")
     run_after(250)
     assert not names("notifier_delivery")
 

@@ -9,19 +9,24 @@ from typing import Any
 import pytest
 from django.utils import translation
 
+from campaigns import arming
 from campaigns.api.reports import show_report
 from campaigns.audience.left_out import counts_of
+from campaigns.edit import corrections
+from campaigns.lifecycle import retrying
 from campaigns.live import reading
-from campaigns.models import Campaign, CampaignReport, CampaignVariant, Experiment
+from campaigns.models import Audience, Campaign, CampaignReport, CampaignVariant, Experiment
 from campaigns.report import accounting, results, stored
 from campaigns.report.results_json import as_json
 from campaigns.variants import results as ab_test
 from campaigns.variants.stored import counts_of as counts_of_test
+from notifier.errors import Conflict, InvalidInput
 from notifier.models import Delivery, MessageCount, Notification
 from notifier.vocabulary.status import Status
 from tenants.models import Preference, Recipient, User
 from tests.campaigns.conftest import Browser, Page, Site, armed, page, sent, text
 from tests.campaigns.variants.conftest import crowd, with_variants
+from tests.campaigns.workers import held_up
 from tests.fixtures import Api
 from tests.flows.wait import until
 from tests.retention.conftest import keep_for, run_after
@@ -139,6 +144,101 @@ def test_a_correction_that_is_not_over_keeps_the_first_campaign(site: Site) -> N
     second.delete()
     run_after(8)
     assert not Delivery.objects.filter(campaign_id=first.pk).exists()
+
+
+def an_old_campaign(site: Site) -> Campaign:
+    """A campaign that was sent, and whose messages are deleted."""
+    campaign = sent(armed(site.draft(name="Spring")))
+    accounting.account(campaign.pk)
+    _by_rows(site)
+    campaign.refresh_from_db()
+    assert campaign.report_final_at is not None and not Delivery.objects.filter(campaign_id=campaign.pk).exists()
+    return campaign
+
+
+def those_who(site: Site, campaign: Campaign, op: str) -> list[dict[str, Any]]:
+    value: Any = [str(campaign.pk)] if op in ("in", "not_in") else str(campaign.pk)
+    return [{"none": [{"field": "got_campaign", "op": op, "value": value}]}]
+
+
+@pytest.mark.parametrize("op", ["eq", "ne", "in", "not_in"])
+def test_a_segment_of_those_who_got_a_deleted_campaign_is_refused(
+    site: Site, api: Callable[[str | None], Api], op: str
+) -> None:
+    """Nobody got it as far as anybody knows: the segment would find everybody, or nobody."""
+    campaign = an_old_campaign(site)
+    call, filter_ = api(site.people.acme_key), those_who(site, campaign, op)
+    refused = call("POST", "/v1/audiences/count", {"filter": filter_})
+    assert refused.status == 400 and "Spring" in str(refused.body) and "filter.0.none.0.value" in str(refused.body)
+    audience = Audience.objects.create(tenant=site.acme, name="Others", source="segment", filter=filter_)
+    shown_audience = call("GET", f"/v1/audiences/{audience.pk}")
+    assert (shown_audience.status, shown_audience.body["reaches"]) == (200, None)
+    with pytest.raises(InvalidInput, match="Spring") as wrong:
+        arming.request_arm(site.draft(audience=audience))
+    assert wrong.value.field == "audience"
+
+
+def test_an_arming_under_way_reads_no_campaign_that_is_deleted_meanwhile(site: Site) -> None:
+    campaign = sent(armed(site.draft(name="Spring")))
+    accounting.account(campaign.pk)
+    audience = Audience.objects.create(
+        tenant=site.acme, name="Others", source="segment", filter=those_who(site, campaign, "eq")
+    )
+    draft = site.draft(audience=audience)
+    arming.request_arm(draft)
+    assert arming.begin(draft.pk)
+    Campaign.objects.filter(pk=campaign.pk).update(report_final_at=datetime.now(UTC))
+    arming.arm_ranges(draft.pk)
+    draft.refresh_from_db()
+    assert draft.state == "draft" and "Spring" in draft.failure
+
+
+def test_a_deleted_campaign_is_neither_corrected_nor_retried(site: Site) -> None:
+    campaign = an_old_campaign(site)
+    with pytest.raises(Conflict) as refused:
+        corrections.correct(campaign)
+    assert refused.value.code == "not_correctable"
+    with pytest.raises(Conflict):
+        retrying.retry(campaign.tenant_id, campaign.pk)
+
+
+@pytest.mark.parametrize("first", ["correction", "count"])
+def test_of_a_correction_and_the_last_count_at_once_one_wins(site: Site, first: str) -> None:
+    """Each waits for the campaign's row, and then sees what became of it."""
+    keep_for(site.acme, 7)
+    campaign = sent(armed(site.draft()))
+    accounting.account(campaign.pk)
+    stale = Campaign.objects.get(pk=campaign.pk)
+    lock = f"SELECT FROM campaigns_campaign WHERE id = '{campaign.pk}' FOR UPDATE"
+    if first == "correction":
+        with held_up(lambda: run_after(8), lock):
+            corrections.correct(stale)
+        assert Delivery.objects.filter(campaign_id=campaign.pk).count() == 4
+        assert Campaign.objects.get(pk=campaign.pk).report_final_at is None
+    else:
+        with pytest.raises(Conflict), held_up(lambda: corrections.correct(stale), lock):
+            Campaign.objects.filter(pk=campaign.pk).update(report_final_at=datetime.now(UTC))
+        assert not Campaign.objects.filter(corrects=campaign).exists()
+
+
+@pytest.mark.parametrize("how", ["disarmed", "failed", "left"])
+def test_a_campaign_that_is_armed_again_much_later_gets_ids_of_that_time(site: Site, how: str) -> None:
+    campaign = armed(site.draft())
+    old = {"first_armed_ms": campaign.first_armed_ms}
+    if how == "disarmed":
+        arming.disarm(Campaign.objects.get(pk=campaign.pk))
+    elif how == "failed":
+        arming.request_arm(campaign)
+        Audience.objects.filter(pk=campaign.audience_id).update(filter=[], source="segment")
+        arming.arm(campaign.pk)
+    else:
+        # what an older version left: a draft with the time of its arming, and with rows
+        Campaign.objects.filter(pk=campaign.pk).update(state="draft", armed_at=None)
+        run_after(100)
+    campaign.refresh_from_db()
+    assert campaign.state == "draft" and old["first_armed_ms"] is not None
+    assert campaign.first_armed_ms is None
+    assert not Delivery.objects.filter(campaign_id=campaign.pk).exists()
 
 
 def test_a_large_test_is_counted_once_and_then_read(site: Site) -> None:

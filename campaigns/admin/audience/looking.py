@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.admin.audience.builder import CHANNEL_LABELS, PLATFORM_LABELS, Text
-from campaigns.audience import Reach, reach_of, reachable, sizes, some_of
+from campaigns.audience import Reach, check_kept, reach_of, reachable, sizes, some_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.models import Audience
 from notifier.vocabulary.status import Reason
@@ -67,9 +67,10 @@ class ChannelLine:
 
 def look_at(audience: Audience) -> dict[str, Any]:
     """The context of the panel `_reach.html`; remembers the count of a stored audience. Raises InvalidInput for a wrong
-    filter."""
+    filter, and for one that asks for messages which are deleted."""
     if audience.is_topic:
         return {"no_opt_out_holds": NO_OPT_OUT_HOLDS, "only_firebase": ONLY_FIREBASE, "is_topic": True}
+    check_kept(audience)
     reach = reach_of(audience)
     if reach.people is not None and not audience._state.adding:
         sizes.keep(audience, reach.people, exact=reach.exact)

@@ -13,6 +13,7 @@ from notifier.values import timestamps
 
 WHAT = {
     "paused": "paused, it was running: look at the provider's figures, then resume or stop",
+    "was_paused": "was paused already: look whether somebody resumed it after the backup, then resume or stop",
     "taken_back": "armed again, its launch was on its way",
     "unplanned": "its planned launch was due: look whether it left, then plan it anew or press GO",
     "schedule": "paused, a slot was due: resume it; slots that passed are left out",

@@ -75,7 +75,7 @@ RESTORED = "restored from a backup: it may have left after the backup"
 # without those of open digests: their digest decides
 _DUE_BEFORE = f"""
 SELECT d.id, d.tenant_id, d.channel, d.attempt, d.campaign_id IS NULL, {_KEY} FROM notifier_delivery d
-WHERE {_NOT_LEFT} AND d.due_at <= %(until)s AND d.channel = ANY(%(channels)s::text[])
+WHERE d.id > %(after)s AND {_NOT_LEFT} AND d.due_at <= %(until)s AND d.channel = ANY(%(channels)s::text[])
   AND d.queue_position <> {QueuePosition.IN_DIGEST} ORDER BY d.id LIMIT {{batch}}
 """
 _END_IN_DOUBT = f"""
@@ -143,14 +143,17 @@ def end_erased(tenant_id: uuid.UUID, recipient_id: uuid.UUID) -> int:
     return len(changed)
 
 
-def end_in_doubt(channels: Sequence[str], until: datetime, batch: int = 1_000) -> int:
-    """End up to `batch` messages of these channels that were due by then: unknown, and dead letters, which an operator
-    can send again. Returns how many. After the restore of a backup, when no worker runs."""
+def end_in_doubt(
+    channels: Sequence[str], until: datetime, after: uuid.UUID, batch: int = 1_000
+) -> tuple[int, uuid.UUID]:
+    """End up to `batch` messages of these channels with ids after this one that were due by then: unknown, and dead
+    letters, which an operator can send again. Returns how many, and the last id. After the restore of a backup, when no
+    worker runs."""
     with transaction.atomic(), bulk.cursor() as cursor:
-        cursor.execute(_DUE_BEFORE.format(batch=batch), {"channels": list(channels), "until": until})
+        cursor.execute(_DUE_BEFORE.format(batch=batch), {"channels": list(channels), "until": until, "after": after})
         rows = cursor.fetchall()
         if not rows:
-            return 0
+            return 0, after
         locked = ordering.lock((tuple(row[5:]) for row in rows if row[4]), create_missing=True)
         ids = [row[0] for row in rows]
         cursor.execute(_END_IN_DOUBT, {"ids": ids, "low": ids[0], "high": ids[-1]})
@@ -158,7 +161,7 @@ def end_in_doubt(channels: Sequence[str], until: datetime, batch: int = 1_000) -
         _leave_queues(locked, changed)
         webhooks.ended_of_tenants((row[0], row[7]) for row in changed)
         store_dead_letters([(tenant, pk, channel, attempt, RESTORED) for pk, tenant, channel, attempt, *_ in rows])
-    return len(rows)
+    return len(rows), ids[-1]
 
 
 def _values(notifications: Sequence[uuid.UUID]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ addresses may stand in anything.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from django.db import connection, transaction
 
 from notifier.delivery.content.attachments.storage import path_of
 from notifier.delivery.content.attachments.uses import NOTED
+from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.models import StoredFile
 from notifier.vocabulary.ids import id_floor
 from tenants.retention.periods import Cutoffs
@@ -30,13 +32,17 @@ log = structlog.get_logger("notifier.retention")
 MARGIN = NOTED + timedelta(days=1)
 #: files of one transaction, which deletes their contents from the storage as well
 BATCH = 50
+#: files of one run
+MOST = 1_000
+#: tenant -> the day of which this process has deleted all files. The search reads all templates: once a day will do
+_done = TtlCache[uuid.UUID, date](seconds=86_400.0, max_entries=100_000)
 
 # a digest is 64 hexadecimal digits, which stand nowhere by chance. Messages that are kept for their time have files
 # that were used within it, so only older ones are read: few, because they are those that must stay
 _UNUSED = """
 WITH old AS MATERIALIZED (
   SELECT f.id, f.digest, f.size FROM notifier_storedfile f
-  WHERE f.tenant_id = %(tenant)s AND f.used_at < %(cutoff)s AND NOT f.public ORDER BY f.id LIMIT 1000
+  WHERE f.tenant_id = %(tenant)s AND f.used_at < %(cutoff)s AND NOT f.public
 ), named AS MATERIALIZED (
   SELECT DISTINCT m[1] AS digest FROM notifier_templateversion v
   CROSS JOIN LATERAL regexp_matches(v.content::text || coalesce(v.published::text, ''), '[0-9a-f]{64}', 'g') m
@@ -46,7 +52,7 @@ WITH old AS MATERIALIZED (
   CROSS JOIN LATERAL regexp_matches(d.content::text, '[0-9a-f]{64}', 'g') m
   WHERE n.tenant_id = %(tenant)s AND n.id < %(floor)s AND EXISTS (SELECT FROM old)
 )
-SELECT id, size FROM old WHERE digest NOT IN (SELECT digest FROM named) ORDER BY id
+SELECT id, size FROM old WHERE digest NOT IN (SELECT digest FROM named) ORDER BY id LIMIT %(most)s
 """
 
 
@@ -61,11 +67,16 @@ class Files:
         yield Amount("notifier_storedfile", len(sizes), sum(sizes))
 
     def remove(self, cutoffs: Cutoffs, pace: Pace) -> int:
+        today = cutoffs.messages.date()
+        if _done.get(cutoffs.tenant_id) == today:
+            return 0
         ids, removed = [file_id for file_id, _ in _unused(cutoffs)], 0
         for first in range(0, len(ids), BATCH):
             if not pace.may_go_on():
-                break
+                return removed
             removed += _delete(ids[first : first + BATCH], cutoffs)
+        if removed == len(ids) < MOST:
+            _done.keep(cutoffs.tenant_id, today)
         return removed
 
 
@@ -73,7 +84,7 @@ def _unused(cutoffs: Cutoffs) -> list[tuple[Any, int]]:
     cutoff = cutoffs.rows - MARGIN
     floor = id_floor(int(cutoffs.rows.timestamp() * 1000))
     with connection.cursor() as cursor:
-        cursor.execute(_UNUSED, {"tenant": cutoffs.tenant_id, "cutoff": cutoff, "floor": floor})
+        cursor.execute(_UNUSED, {"tenant": cutoffs.tenant_id, "cutoff": cutoff, "floor": floor, "most": MOST})
         return list(cursor.fetchall())
 
 

@@ -53,6 +53,7 @@ def test_a_message_whose_repeat_is_hidden_goes_on() -> None:
 @pytest.mark.django_db
 def test_campaigns_and_schedules_wait_for_a_person(site: Site) -> None:
     running = site.draft(name="running", state=State.RUNNING, launched_at=TAKEN)
+    paused = site.draft(name="by hand", state=State.PAUSED, launched_at=TAKEN, halted="Look at the canary.")
     planned = armed(site.draft(name="planned", launch_at=LOST - timedelta(hours=1)))
     coming = armed(site.draft(name="coming", launch_at=LOST + timedelta(days=3)))
     schedule = Schedule.objects.create(
@@ -60,12 +61,26 @@ def test_campaigns_and_schedules_wait_for_a_person(site: Site) -> None:
         next_at=LOST - timedelta(hours=2), wake_at=LOST - timedelta(hours=3),
     )  # fmt: skip
     _, held = hold_everything(TAKEN, LOST)
-    for row in (running, planned, coming, schedule):
+    for row in (running, paused, planned, coming, schedule):
         row.refresh_from_db()
     assert running.state == State.PAUSED and "restored from a backup" in running.halted
+    assert "restored from a backup" in paused.halted and paused.halted.endswith(" Look at the canary.")
     assert "restored from a backup" in planned.launch_failure and planned.state == State.ARMED
     assert coming.launch_failure == ""
     assert schedule.state == Schedule.State.PAUSED
     named = {(each.what, each.name) for each in held}
-    assert {("paused", "running"), ("unplanned", "planned"), ("schedule", "daily"), ("armed", "coming")} <= named
+    assert {
+        ("paused", "running"),
+        ("was_paused", "by hand"),
+        ("unplanned", "planned"),
+        ("schedule", "daily"),
+        ("armed", "coming"),
+    } <= named
     assert AuditLog.objects.filter(tenant=site.acme, action="installation.restored").count() == 1
+    # a repeat finds nothing to pause, and changes no text
+    said = [running.halted, paused.halted]
+    _, again = hold_everything(TAKEN, LOST)
+    assert not {"paused", "was_paused"} & {each.what for each in again}
+    for row in (running, paused):
+        row.refresh_from_db()
+    assert [running.halted, paused.halted] == said

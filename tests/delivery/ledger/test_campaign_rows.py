@@ -142,7 +142,7 @@ def test_a_page_opened_before_another_arming_changes_neither_ids_nor_revision(ma
     stale = a_campaign(market)
     fresh = Campaign.objects.get(pk=stale.pk)
     arming.request_arm(fresh)
-    arming.disarm(Campaign.objects.get(pk=stale.pk))
+    arming.arm(fresh.pk)
     before = Campaign.objects.get(pk=stale.pk)
     arming.request_arm(stale)
     after = Campaign.objects.get(pk=stale.pk)
