@@ -27,17 +27,23 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def months_as_new() -> Any:
-    """The next test has its months again."""
+def months_as_new(transactional_db: None) -> Any:
+    """Each test has its months, whatever a test before has dropped; and so has the next one."""
     partitions.reset()
+    make_months()
     yield
     with connection.cursor() as cursor:
         for name, parent in RetiredPartition.objects.values_list("name", "parent"):
             cursor.execute(f"DROP TABLE IF EXISTS {name}")
             assert parent in PARTITIONED
+    make_months()
+    RetiredPartition.objects.all().delete()
+
+
+def make_months() -> None:
+    with connection.cursor() as cursor:
         for table in PARTITIONED:
             cursor.execute(first_partitions(table, datetime.now(UTC).date()).partition(f"CREATE TABLE {table}_d")[0])
-    RetiredPartition.objects.all().delete()
 
 
 def names(table: str) -> list[str]:
