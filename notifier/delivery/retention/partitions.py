@@ -161,7 +161,8 @@ def _retire_old(longest: datetime, pace: Pace) -> None:
 
 
 def preview(longest: datetime) -> Iterator[Amount]:
-    """The months that `retire` would drop now, with PostgreSQL's estimate of their rows."""
+    """The months that `retire` would drop now, with PostgreSQL's estimate of their rows; without those that follow the
+    ledger's."""
     for rule in _rules_in_order():
         for month in _old(rule.table, longest):
             if not _is_held(rule, month, longest):
