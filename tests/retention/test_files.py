@@ -81,7 +81,9 @@ def test_files_that_are_named_hide_no_file_that_is_not(shop: Shop, monkeypatch: 
     monkeypatch.setattr(files, "MOST", 2)
     named = [stored(shop.tenant, f"of a template {n}".encode()) for n in range(3)]
     unused = [stored(shop.tenant, f"unused {n}".encode()) for n in range(3)]
-    parts = {"subject": "Hi", "text": "Hello", "attachments": [each for d in named for each in listed(shop.tenant, d)]}
+    raw = [{"name": f"{n}.txt", "id": digest} for n, digest in enumerate(named)]
+    entries = read_list(raw, shop.tenant.pk, "attachments").entries
+    parts = {"subject": "Hi", "text": "Hello", "attachments": entries}
     templates.publish(Template.objects.get(tenant=shop.tenant), {"email": {"en": parts}})
     run_after(100)
     run_after(100)
