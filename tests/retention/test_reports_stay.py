@@ -230,7 +230,7 @@ def test_a_campaign_that_is_armed_again_much_later_gets_ids_of_that_time(site: S
         arming.disarm(Campaign.objects.get(pk=campaign.pk))
     elif how == "failed":
         arming.request_arm(campaign)
-        Audience.objects.filter(pk=campaign.audience_id).update(filter=[], source="segment")
+        Audience.objects.filter(pk=site.everybody.pk).update(filter=[], source="segment")
         arming.arm(campaign.pk)
     else:
         # what an older version left: a draft with the time of its arming, and with rows
