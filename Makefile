@@ -22,7 +22,7 @@ CHAOS := SHORT=$(SHORT) SEED=$(SEED) ROWS="$(ROWS)" RECIPIENTS=$(RECIPIENTS)
 
 # a production-like environment, so that `check --deploy` checks what will be deployed
 DEPLOYED := DEBUG=0 SECRET_KEY=only-for-make-check-0f3a9b7c5d1e8246-0f3a9b7c5d1e8246-XyZ ENCRYPTION_KEYS=b25seS1mb3ItbWFrZS1jaGVjay0zMi1ieXRlcy0wMDE= \
-	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example
+	ALLOWED_HOSTS=notifier.example SITE_URL=https://notifier.example METRICS_TOKEN=only-for-make-check
 
 # only the benchmark needs these packages: other clients and the picture; those of Node if there is npm
 BENCH_STAMP := $(VENV)/.installed-bench

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -68,6 +70,30 @@ def people_reach_the_site_by_https(**_: Any) -> Sequence[CheckMessage]:
         return []
     hint = "Set SITE_URL to the https address of the site."
     return [Warning("SITE_URL is no https address.", hint=hint, id="notifier.W001")]
+
+
+@register(Tags.security, deploy=True)
+def scrapes_need_a_token(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.W003, by `check --deploy`: without a token, a proxy of this machine that adds no header opens /metrics
+    to everybody."""
+    if settings.METRICS_TOKEN:
+        return []
+    hint = "Set METRICS_TOKEN to a long random value, and give it to Prometheus."
+    return [Warning("METRICS_TOKEN is not set.", hint=hint, id="notifier.W003")]
+
+
+@register(Tags.security)
+def measurements_can_be_kept(**_: Any) -> Sequence[CheckMessage]:
+    """notifier.W004: a process that cannot write into METRICS_DIR keeps what it measures to itself."""
+    if not settings.METRICS_DIR:
+        return []
+    folder = Path(settings.METRICS_DIR)
+    # the first process makes it
+    place = next(each for each in (folder, *folder.absolute().parents) if os.access(each, os.F_OK))
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return []
+    hint = "Make METRICS_DIR a folder that the user of the processes may write into."
+    return [Warning(f"METRICS_DIR cannot be used: {place} is no folder to write into.", hint=hint, id="notifier.W004")]
 
 
 @register(Tags.security)

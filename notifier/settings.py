@@ -373,7 +373,7 @@ FAILPOINT = env.str("NOTIFIER_FAILPOINT", "")
 FAILPOINTS_ALLOWED = env.bool("FAILPOINTS_ALLOWED", DEBUG)
 #: what Prometheus scrapes: docs/metrics.md. The folder in which the processes of this machine keep what they measure
 METRICS_DIR = env.str("METRICS_DIR", "")
-#: whoever knows it may scrape; empty: this machine, and the addresses of INTERNAL_HOSTS
+#: whoever knows it may scrape; empty: this machine
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 #: a second: requests and recipients of a tenant that has no limits of its own, calls of one receipts address,
 #: requests of one recipient token, and of one client address to public pages and without a valid key. 0: no limit

@@ -14,7 +14,9 @@ from pytest_django import Settings
 from notifier.checks import (
     hosts_are_named,
     leases_outlast_providers,
+    measurements_can_be_kept,
     refuse_insecure_boot,
+    scrapes_need_a_token,
     secrets_are_own,
     secrets_cannot_be_guessed,
     sending_is_possible,
@@ -176,3 +178,17 @@ def test_no_program_starts_in_production_with_a_short_secret_key(program: str, t
 def test_a_pooler_needs_a_way_around_it(settings: Settings, pooler: str, role: str, direct: str, errors: int) -> None:
     settings.DATABASE_POOLER, settings.DATABASE_ROLE, settings.DATABASE_DIRECT_URL = pooler, role, direct
     assert [error.id for error in the_pooler_is_known()] == ["notifier.E013"] * errors
+
+
+@pytest.mark.parametrize(("token", "expected"), [("", ["notifier.W003"]), ("s3cret", [])], ids=["none", "one"])
+def test_production_should_have_a_token_for_scrapes(settings: Settings, token: str, expected: list[str]) -> None:
+    settings.METRICS_TOKEN = token
+    assert [warning.id for warning in scrapes_need_a_token()] == expected
+
+
+def test_a_folder_of_metrics_that_cannot_be_used_is_found(settings: Settings, tmp_path: Path) -> None:
+    tmp_path.joinpath("file").touch()
+    folders = {"": 0, str(tmp_path): 0, str(tmp_path / "made" / "later"): 0, str(tmp_path / "file" / "below"): 1}
+    for folder, warnings in folders.items():
+        settings.METRICS_DIR = folder
+        assert [warning.id for warning in measurements_can_be_kept()] == ["notifier.W004"] * warnings, folder

@@ -45,15 +45,22 @@ def samples(text: str) -> Samples:
         ("127.0.0.1", {}, None),
         ("::1", {}, None),
         (None, {}, None),
-        ("10.1.2.3", {}, None),
+        ("10.1.2.3", {}, 404),
         ("203.0.113.9", {}, 404),
         ("no address", {}, 404),
         ("127.0.0.1", {b"x-forwarded-for": b"203.0.113.9"}, 404),
-        ("10.1.2.3", {b"forwarded": b"for=203.0.113.9"}, 404),
+        ("127.0.0.1", {b"forwarded": b"for=203.0.113.9"}, 404),
+        ("127.0.0.1", {b"x-real-ip": b"203.0.113.9"}, 404),
+        ("127.0.0.1", {b"via": b"1.1 proxy"}, 404),
+        ("::1", {b"x-forwarded-proto": b"https"}, 404),
+        (None, {b"x-forwarded-host": b"notify.example.com"}, 404),
     ],
-    ids=["loopback", "loopback v6", "unix socket", "internal", "public", "odd", "proxied", "proxied by another name"],
-)
-def test_without_a_token_only_internal_addresses_may_scrape(
+    ids=[
+        "loopback", "loopback v6", "unix socket", "internal", "public", "odd", "x-forwarded-for", "forwarded",
+        "x-real-ip", "via", "x-forwarded-proto", "unix socket of a proxy",
+    ],
+)  # fmt: skip
+def test_without_a_token_only_this_machine_may_scrape(
     settings: object, address: str | None, headers: dict[bytes, bytes], status: int | None
 ) -> None:
     settings.METRICS_TOKEN, settings.DEBUG = "", False  # type: ignore[attr-defined]
@@ -120,6 +127,20 @@ def test_the_web_process_answers_a_scrape(web: Web) -> None:
     assert said["notifier_http_requests_total{route=health,status=200}"] == 1
     assert "notifier_campaigns{state=running}" in said
     assert not [name for name in said if not name.startswith("notifier_")]
+
+
+def test_web_answers_though_its_folder_cannot_be_used(transactional_db: None, tmp_path: Path) -> None:
+    tmp_path.joinpath("file").touch()
+    folder = str(tmp_path / "file" / "metrics")
+    server = Web(METRICS_DIR=folder, METRICS_TOKEN="s3cret", app="notifier.asgi:application")
+    try:
+        assert httpx.get(f"{server.origin}/healthz", timeout=60).status_code == 200
+        scrape = httpx.get(f"{server.origin}/metrics", headers={"Authorization": "Bearer s3cret"}, timeout=60)
+        said = samples(scrape.text)
+        assert said["notifier_scrape_ok{source=processes}"] == 0
+        assert said["notifier_http_requests_total{route=health,status=200}"] == 1
+    finally:
+        server.stop()
 
 
 def test_a_scrape_says_which_server_is_away(db: None, tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ TASK_SUCCESS = _gauge("task_last_success_timestamp_seconds", "When a task last e
 BUSY_SECONDS = _counter("worker_busy_seconds", "Seconds for which workers worked, without listening", "queue")
 SLOTS = _gauge("worker_slots", "Tasks that workers can run at once", "livesum", "queue")
 BEAT_TICK = _gauge("beat_last_tick_timestamp_seconds", "When beat last sent a task", "max")
+#: gauges whose values are times; every gauge of the mode `max` is one
+MOMENTS = frozenset({"notifier_task_last_success_timestamp_seconds", "notifier_beat_last_tick_timestamp_seconds"})
 
 # ---- web ---------------------------------------------------------------------------------------------------------
 
@@ -70,6 +72,7 @@ SOCKETS = _gauge("web_sockets", "Open WebSockets", "livesum")
 SOCKET_LIMIT = _gauge("web_sockets_limit", "The most WebSockets of all web processes", "livesum")
 FRAMES = _counter("web_frames", "Frames written to WebSockets of inboxes")
 LOOP_LAG = _gauge("web_event_loop_lag_seconds", "Seconds for which the slowest event loop is late", "livemax")
+REPLICA_LAG = _gauge("postgres_replica_lag_seconds", "Age of what the replica shows, as web sees it", "livemax")
 POOL = _gauge("database_pool_connections", "Connections of the web processes' pools", "livesum", "state")
 
 # ---- processes ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who may scrape: who knows METRICS_TOKEN; without a token, only this machine and the addresses of INTERNAL_HOSTS."""
+"""Who may scrape: who knows METRICS_TOKEN; without a token, only this machine. In debug mode everybody."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from ipaddress import ip_address
 
 from django.conf import settings
 
-from notifier.values.internal_addresses import parse_networks
-
-#: headers that a proxy adds: the address of such a request is what a header says, or the proxy's
-_PROXIED = (b"x-forwarded-for", b"forwarded")
+#: headers that a proxy adds, or beginnings of them: the address of such a request is the proxy's, or a header says it
+_PROXIED = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
+_PROXIED_START = b"x-forwarded-"
 
 
 def refusal(address: str | None, headers: Mapping[bytes, bytes]) -> int | None:
@@ -19,16 +18,18 @@ def refusal(address: str | None, headers: Mapping[bytes, bytes]) -> int | None:
     if token := settings.METRICS_TOKEN:
         given = headers.get(b"authorization", b"")
         return None if hmac.compare_digest(given, f"Bearer {token}".encode()) else 401
-    if any(name in headers for name in _PROXIED) and not settings.DEBUG:
+    if settings.DEBUG:
+        return None
+    if any(name in _PROXIED or name.startswith(_PROXIED_START) for name in headers):
         return 404
-    return None if _is_internal(address) else 404
+    return None if _is_own(address) else 404
 
 
-def _is_internal(address: str | None) -> bool:
+def _is_own(address: str | None) -> bool:
     if not address:
         return True  # a Unix socket
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return ip.is_loopback or any(ip in network for network in parse_networks(settings.INTERNAL_HOSTS))
+    return ip.is_loopback

@@ -52,6 +52,8 @@ class Scraper:
         began = time.monotonic()
         facts = self._facts() if installation else Facts()
         metrics, failed = list(facts.metrics), set(facts.failed)
+        if directory.gave_up():
+            failed.add("processes")
         try:
             metrics += _recorded()
         except (OSError, ValueError, RuntimeError) as error:
@@ -96,7 +98,12 @@ class _Collected(CollectorRegistry):
 
 def _recorded() -> list[Metric]:
     folder = directory.folder_in_use()
-    return list(measures.REGISTRY.collect()) if folder is None else directory.read(folder)
+    metrics = list(measures.REGISTRY.collect()) if folder is None else directory.read(folder)
+    for metric in metrics:
+        if metric.name in measures.MOMENTS:
+            # of a clock that was ahead: an alert computes with its age
+            metric.samples = [sample._replace(value=min(sample.value, time.time())) for sample in metric.samples]
+    return metrics
 
 
 def _read() -> Facts:

@@ -16,23 +16,18 @@ SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
   pg_database_size(current_database()),
   (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()),
   coalesce((SELECT extract(epoch FROM statement_timestamp() - min(xact_start)) FROM pg_stat_activity
-            WHERE datname = current_database() AND backend_type = 'client backend'), 0)::float8,
-  CASE WHEN pg_is_in_recovery()
-    THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END::float8
+            WHERE datname = current_database() AND backend_type = 'client backend'), 0)::float8
 """
 
 
 def read_postgres() -> Iterator[Metric]:
     """One statement."""
-    [(connections, most, size, age, transaction, lag)] = rows(_POSTGRES)
+    [(connections, most, size, age, transaction)] = rows(_POSTGRES)
     yield single("postgres_connections", "Connections to the database", connections)
     yield single("postgres_connections_limit", "max_connections of PostgreSQL", most)
     yield single("postgres_database_bytes", "Size of the database", size)
     yield single("postgres_transaction_age", "Transactions since the oldest row that is not frozen", age)
     yield single("postgres_longest_transaction_seconds", "Age of the oldest open transaction", transaction)
-    # only a replica says how far it is behind
-    lags = [] if lag is None else [(lag,)]
-    yield gauge("postgres_replica_lag_seconds", "Age of the newest transaction that a replica has", (), lags)
 
 
 def read_redis() -> list[Metric]:

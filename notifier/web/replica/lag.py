@@ -16,6 +16,8 @@ import structlog
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from notifier.metrics.recording import measures
+
 log = structlog.get_logger("notifier.web.replica")
 
 REPLICA = "replica"
@@ -40,6 +42,7 @@ class LagWatch:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
         self._fresh_at: float | None = None  #: what the replica shows was true then
+        self._last_fresh_at = time.monotonic()  #: the same, also while the replica does not answer
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -56,6 +59,7 @@ class LagWatch:
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
+                    self._last_fresh_at = time.monotonic()
                     self._thread = threading.Thread(target=self._run, name="replica lag", daemon=True)
                     self._thread.start()
 
@@ -67,6 +71,7 @@ class LagWatch:
             except Error as error:
                 self._fresh_at = None
                 log.warning("replica not read", action="replica", error=type(error).__name__)
+            measures.REPLICA_LAG.set(time.monotonic() - self._last_fresh_at)
             is_read = self.may_be_read()
             if is_read != was_read:
                 log.warning("replica is used again" if is_read else "lists read the primary", action="replica")
@@ -81,6 +86,7 @@ class LagWatch:
         applied = _ask(REPLICA, _REPLICA)
         behind = None if applied is None else staleness(self._samples, applied, now)
         self._fresh_at = None if behind is None else now - behind
+        self._last_fresh_at = self._fresh_at or self._last_fresh_at
 
 
 def _ask(alias: str, question: str) -> int | None:
