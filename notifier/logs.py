@@ -86,12 +86,14 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
-        trace = _open_trace(request) if switch.recorder is not None else None
+        if switch.recorder is not None:
+            _open_trace(request)
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         if hasattr(response, "admitted"):
             return response  # the request was not answered yet: its body may be sent now
-        if trace is not None:
+        # a view that knows the caller's key continues the caller's trace
+        if (trace := spans.current()) is not None:
             name, route = _name_of(request)
             spans.close_request(trace, name, response.status_code, **{"http.route": route})
         log.info(
@@ -109,13 +111,12 @@ class RequestLog:
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def _open_trace(request: HttpRequest) -> spans.Opened | None:
-    header = request.headers.get("traceparent", "")
-    trace = None if request.path in _PROBES else spans.open_request(request.method or "", header)
+def _open_trace(request: HttpRequest) -> None:
+    """A trace of its own: anybody can send a `traceparent`, and make us record."""
+    trace = None if request.path in _PROBES else spans.open_request(request.method or "")
     spans.enter(trace)
     if trace is not None:
         structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
-    return trace
 
 
 def _name_of(request: HttpRequest) -> tuple[str, str]:

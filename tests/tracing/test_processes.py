@@ -24,6 +24,7 @@ ROAD = {"POST /v1/notifications", "accept", "wakeup", "claim", "send", "provider
 #: words in a message, its address, its person and the key that sends it
 CANARIES = (b"CANARY-CONTENT", b"CANARY-TOKEN", b"CANARY-NAME", b"nk_live_", b"Bearer")
 CALLER = "4bf92f3577b34da6a3ce929d0e0e4736"
+OF_A_VIEW, STRANGER = "5bf92f3577b34da6a3ce929d0e0e4736", "6bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class TracedSite(Site):
@@ -127,6 +128,33 @@ def test_what_the_view_answers_is_traced_the_same_way(tenant: Tenant, receiver: 
     assert answer.status == 202, answer.text
     trace = trace_of(receiver, answer.json["id"])
     check_connected(trace)
+
+
+def test_a_view_continues_the_trace_of_a_valid_key(tenant: Tenant, receiver: Receiver, traced: Site) -> None:
+    body = {"recipient": "ann", "template": "order", "data": {"word": "CANARY-CONTENT"}}
+    header = f"00-{OF_A_VIEW}-00f067aa0ba902b7-01"
+    answer = tenant.api.call("POST", "/v1/notifications?x=1", body, traceparent=header)
+    assert answer.status == 202, answer.text
+    trace = trace_of(receiver, answer.json["id"])
+    check_connected(trace, root="00f067aa0ba902b7")
+    assert {span.trace for span in trace} == {OF_A_VIEW}
+    assert OF_A_VIEW in Path(traced.log("web")).read_text()
+
+
+@pytest.mark.parametrize("path", ["/v1/notifications", "/v1/notifications?x=1"], ids=["direct", "view"])
+def test_the_header_of_a_stranger_is_not_believed(tenant: Tenant, receiver: Receiver, traced: Site, path: str) -> None:
+    before = len(receiver.spans())
+    stranger = tenant.with_key("nk_live_nobody_has_this_key")
+    answer = stranger.call("POST", path, {"recipient": "ann"}, traceparent=f"00-{STRANGER}-00f067aa0ba902b7-01")
+    assert answer.status == 401
+
+    def refused() -> list[Received]:
+        return [s for s in receiver.spans()[before:] if s.attributes.get("http.response.status_code") == 401]
+
+    (span,) = until(refused, "the span of the refusal")
+    assert span.parent == ""
+    assert receiver.spans(STRANGER) == []
+    assert STRANGER not in Path(traced.log("web")).read_text()
 
 
 def test_a_bulk_request_is_one_bounded_trace(tenant: Tenant, receiver: Receiver) -> None:

@@ -80,3 +80,19 @@ def test_without_tracing_nothing_that_records_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_request_goes_on_in_the_trace_of_a_caller_who_is_known(kept: list[Span]) -> None:
+    own = spans.open_request("GET")
+    spans.enter(own)
+    try:
+        assert not spans.continue_caller("GET", "no header")
+        assert spans.current() is own
+        assert spans.continue_caller("GET", TraceContext(7, 8).header)
+        continued = spans.current()
+        assert own is not None and continued is not None
+        assert (continued.context.trace_id, continued.parent_id, continued.began) == (7, 8, own.began)
+        assert spans.continue_caller("GET", TraceContext(7, 8).header.removesuffix("01") + "00")
+        assert spans.current() is None
+    finally:
+        spans.enter(None)

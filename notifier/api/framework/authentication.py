@@ -22,6 +22,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from notifier.delivery.infra import bulk
+from notifier.tracing import spans
 from notifier.vocabulary.rates import Rates
 from notifier.vocabulary.status import Mode
 from tenants.api_keys import EVERYTHING, NAMED_SCOPES, key_digest
@@ -74,10 +75,19 @@ class ApiKeyAuthentication(BaseAuthentication):
         if caller is None:
             raise unknown_key()
         structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+        _continue_trace(request)
         return caller, caller
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+def _continue_trace(request: Request) -> None:
+    """The trace of a caller who is known. Anybody else's header is not believed."""
+    if spans.continue_caller(request.method or "", request.META.get("HTTP_TRACEPARENT", "")):
+        structlog.contextvars.unbind_contextvars("trace_id")
+        if (trace := spans.current()) is not None:
+            structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
 
 
 def digest_of(header: str) -> bytes:
