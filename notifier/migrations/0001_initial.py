@@ -1555,6 +1555,7 @@ class Migration(migrations.Migration):
                 ("looks", models.SmallIntegerField(default=0)),
                 ("degraded", models.SmallIntegerField(default=0)),
                 ("outage", models.SmallIntegerField(default=0)),
+                ("minute", models.SmallIntegerField(default=-1)),
                 (
                     "tenant",
                     models.ForeignKey(
@@ -1566,7 +1567,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [models.UniqueConstraint(fields=["tenant", "channel", "hour"], name="status_hour_once")]
+                "indexes": [models.Index(fields=["hour"], name="status_hour_age")],
+                "constraints": [models.UniqueConstraint(fields=["tenant", "channel", "hour"], name="status_hour_once")],
             },
         ),
         migrations.RunSQL(LEDGER_INDEXES),

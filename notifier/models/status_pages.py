@@ -17,8 +17,11 @@ class StatusHour(TenantOwned):
     looks = models.SmallIntegerField(default=0)
     degraded = models.SmallIntegerField(default=0)
     outage = models.SmallIntegerField(default=0)
+    #: of the newest look
+    minute = models.SmallIntegerField(default=-1)
 
     class Meta:
+        indexes = [models.Index(fields=["hour"], name="status_hour_age")]
         constraints = [models.UniqueConstraint(fields=["tenant", "channel", "hour"], name="status_hour_once")]
 
     def __str__(self) -> str:

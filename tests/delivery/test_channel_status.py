@@ -89,6 +89,20 @@ def test_looks_add_up_to_bars(shop: Shop) -> None:
     health.move(account.pk, 10)
 
 
+def test_a_minute_counts_once_however_many_beats_look(shop: Shop) -> None:
+    shop.accept(an_order())
+    account = ProviderAccount.objects.get(tenant=shop.tenant, channel="in_app")
+    health.move(account.pk, -10)
+    now = datetime(2026, 11, 29, 10, 30, tzinfo=UTC)
+    for second in (1, 20, 59):
+        record_look(now + timedelta(seconds=second))
+    health.move(account.pk, 10)
+    assert StatusHour.objects.values_list("looks", "outage").get(channel="in_app") == (1, 1)
+    assert load_bars(shop.tenant.pk, now)["in_app"].hours[-1] is OPERATIONAL
+    record_look(now + timedelta(minutes=1))
+    assert StatusHour.objects.values_list("looks", "outage").get(channel="in_app") == (2, 1)
+
+
 def test_old_hours_are_forgotten_and_a_closed_page_is_not_watched(shop: Shop) -> None:
     shop.accept(an_order())
     now = datetime(2026, 11, 29, 10, 30, tzinfo=UTC)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
@@ -21,6 +23,7 @@ from notifier.web.status.texts import TEXTS
 from tests.admin.axe import sideways, violations
 from tests.browser import open_page
 from tests.fixtures import Api, People
+from tests.flows.wait import until
 from tests.inbox.web import Web
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +142,34 @@ def test_a_page_is_read_once_in_five_seconds(account: ProviderAccount, as_web: A
     with CaptureQueriesContext(connection) as second:
         page(as_web)
     assert [q["sql"] for q in second if "notifier_" in q["sql"] and "ROLE" not in q["sql"]] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_get_the_page_that_is_kept_while_one_reads_it_anew(account: ProviderAccount) -> None:
+    before = shown.load("acme", NOW)
+    assert before is not None
+    shown.expire()
+
+    def load() -> shown.Shown | None:
+        try:
+            return shown.load("acme", NOW + timedelta(minutes=1))
+        finally:
+            connection.close()
+
+    with (
+        psycopg.connect(**connection.get_connection_params() | {"autocommit": False}) as other,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        try:
+            other.execute("LOCK TABLE notifier_incident IN ACCESS EXCLUSIVE MODE")
+            reader = threads.submit(load)
+            until(lambda: other.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount, "the reader to wait")
+            assert threads.submit(load).result(60) is before
+        finally:
+            other.rollback()
+        anew = reader.result(60)
+    assert anew is not None and anew.at == NOW + timedelta(minutes=1)
+    assert shown.load("acme", NOW) is anew
 
 
 def test_the_api_tells_the_tenants_server(account: ProviderAccount, people: People, api: Callable[[str], Api]) -> None:

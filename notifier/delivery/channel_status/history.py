@@ -22,12 +22,14 @@ HOURS, DAYS = 24, 90
 
 _COLUMNS: bulk.Columns = {
     "id": "uuid", "tenant_id": "uuid", "channel": "text", "hour": "timestamptz", "looks": "smallint",
-    "degraded": "smallint", "outage": "smallint",
+    "degraded": "smallint", "outage": "smallint", "minute": "smallint",
 }  # fmt: skip
 _ADD = f"""
 {bulk.insert_statement("notifier_statushour", _COLUMNS)}
 ON CONFLICT (tenant_id, channel, hour) DO UPDATE SET looks = notifier_statushour.looks + excluded.looks,
-  degraded = notifier_statushour.degraded + excluded.degraded, outage = notifier_statushour.outage + excluded.outage
+  degraded = notifier_statushour.degraded + excluded.degraded, outage = notifier_statushour.outage + excluded.outage,
+  minute = excluded.minute
+WHERE notifier_statushour.minute <> excluded.minute
 """
 
 
@@ -40,18 +42,19 @@ class Bars:
 
 
 def record_look(now: datetime) -> None:
-    """Keep how the channels are now; forget hours that no page shows any more."""
+    """Keep how the channels are now; forget hours that no page shows any more. A minute counts once, however often it
+    is looked at: more than one beat may run."""
     tenants = list(Tenant.objects.filter(active=True, status_page=True).values_list("pk", flat=True))
     hour = now.replace(minute=0, second=0, microsecond=0)
     looks = [
-        (new_id(), tenant, channel, hour, 1, state is ChannelState.DEGRADED, state is ChannelState.OUTAGE)
+        (new_id(), tenant, channel, hour, 1, state is ChannelState.DEGRADED, state is ChannelState.OUTAGE, now.minute)
         for tenant, accounts in read_accounts(tenants).items()
         for channel, state in states(accounts).items()
     ]
     with transaction.atomic():
         if looks:
             with bulk.cursor() as cursor:
-                rows = [(*look[:5], int(look[5]), int(look[6])) for look in looks]
+                rows = [(*look[:5], int(look[5]), int(look[6]), look[7]) for look in looks]
                 cursor.execute(_ADD, bulk.by_column(_COLUMNS, rows))
         StatusHour.objects.filter(hour__lt=now - timedelta(days=DAYS + 1)).delete()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from notifier.models import Incident
 from tenants.access import scope
 from tenants.models import Tenant
 
-#: seconds for which a page is kept, whoever asks
-KEPT_SECONDS = 5.0
+#: seconds for which a page is kept, whoever asks; and for how long at most it is shown while one thread reads it anew
+KEPT_SECONDS, OLDER_SECONDS = 5.0, 60.0
 #: incidents that began within so many days are shown, so many at most
 INCIDENT_DAYS, MOST_INCIDENTS = 90, 20
 _NOTHING = Bars((None,) * HOURS, (None,) * DAYS)
@@ -43,20 +44,48 @@ class Shown:
 
 
 _kept = TtlCache[str, Shown](seconds=KEPT_SECONDS)
+#: what others get while one thread reads a page anew
+_older = TtlCache[str, Shown](seconds=OLDER_SECONDS)
+#: of each page that exists: one thread reads it at a time
+_reading: dict[str, threading.Lock] = {}
 
 
 def load(slug: str, now: datetime) -> Shown | None:
     """The page of the tenant with the slug; None when there is no such tenant, or its page is off."""
-    shown = _kept.get(slug)
-    if shown is None and (tenant_id := _find(slug)):
-        shown = _load(tenant_id, now)
-        _kept.keep(slug, shown)
+    if (shown := _kept.get(slug)) is not None:
+        return shown
+    older = _older.get(slug)
+    tenant_id = None if older else _find(slug)
+    if older is None and tenant_id is None:
+        return None
+    reading = _reading.setdefault(slug, threading.Lock())
+    if not reading.acquire(blocking=older is None):
+        return older
+    try:
+        return _kept.get(slug) or _read(slug, tenant_id or _find(slug), now)
+    finally:
+        reading.release()
+
+
+def _read(slug: str, tenant_id: uuid.UUID | None, now: datetime) -> Shown | None:
+    if tenant_id is None:
+        _older.forget(slug)
+        return None
+    shown = _load(tenant_id, now)
+    _kept.keep(slug, shown)
+    _older.keep(slug, shown)
     return shown
+
+
+def expire() -> None:
+    """Read every page anew at its next visit."""
+    _kept.clear()
 
 
 def reset() -> None:
     """Forget the pages that are kept."""
     _kept.clear()
+    _older.clear()
 
 
 def _find(slug: str) -> uuid.UUID | None:
