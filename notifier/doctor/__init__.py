@@ -11,8 +11,9 @@ schema.py       migrations, rights, row-level security, the signature, partition
 postgres.py     the server: version, clocks, room, long transactions, vacuum, indexes
 broker.py       Redis or Valkey
 processes.py    workers and beat
-ledger.py       messages that wait, lost leases, dead letters
+ledger.py       messages that wait, lost leases, dead letters, quotas, old rows
 accounts.py     provider accounts
+webhooks.py     endpoints of tenants, events that wait
 site.py         settings, the site's address, uploads
 audit.py        the audit chains, the level of load
 """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from notifier.doctor import accounts, audit, broker, ledger, postgres, processes, schema, site
+from notifier.doctor import accounts, audit, broker, ledger, postgres, processes, schema, site, webhooks
 
 
 def register_own_checks() -> None:
-    for module in (postgres, schema, broker, processes, ledger, accounts, audit, site):
+    for module in (postgres, schema, broker, processes, ledger, accounts, webhooks, audit, site):
         module.register_checks()

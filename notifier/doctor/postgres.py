@@ -35,6 +35,11 @@ SLOT = warning(
     "start its consumer, or `SELECT pg_drop_replication_slot(name)`",
 )
 LAG = warning("replication-lag", "A failover loses it, and the replica's answers are old.", "look at the replica")
+UNKNOWN_LAG = warning(
+    "replication-hidden",
+    "How far they are behind is not known.",
+    "as a superuser: `GRANT pg_read_all_stats TO` the engine's role; meanwhile see the alert NotifierReplicaLag",
+)
 DISK = warning("database-disk", "PostgreSQL stops when the disk is full.", "add room, or delete old partitions")
 DISK_FULL = error("database-disk-full", "PostgreSQL is about to stop.", "add room now")
 
@@ -149,6 +154,9 @@ def replication(options: Options) -> Iterator[Finding]:
         f" WHERE replay_lag > interval '{LAG_SECONDS} s'"
     ):
         yield LAG.says(f"The replica {name} is {seconds:.0f} s behind.")
+    # a role that may not see the statistics of others sees the process only
+    if hidden := int(_one("SELECT count(*) FROM pg_stat_replication WHERE state IS NULL")):
+        yield UNKNOWN_LAG.says(f"The state of {hidden} of the replicas is hidden from this role.")
 
 
 def disk(options: Options) -> Iterator[Finding]:

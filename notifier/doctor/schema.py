@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +18,7 @@ from notifier.doctor.registry import Options, Server, register
 from notifier.models.partitions import MONTHS_AHEAD, PARTITIONED, month_after
 from tenants.database import grants
 from tenants.database.isolation import web_role
-from tenants.database.signed_settings import SECONDS, key_of, signed
+from tenants.database.signed_settings import TRANSACTION, key_of, signed
 
 MIGRATE = "`manage.py migrate`"
 PENDING = error("migrations", "Code and tables do not fit each other.", MIGRATE)
@@ -105,8 +104,7 @@ def signature(options: Options) -> Iterator[Finding]:
         yield from _signature(connection.connection)
         return
     try:
-        name = str(connection.settings_dict["NAME"])
-        with psycopg.connect(url, dbname=name, connect_timeout=5, autocommit=True) as web:
+        with psycopg.connect(url, connect_timeout=5, autocommit=True, prepare_threshold=None) as web:
             row = web.execute("SELECT current_user").fetchone()
             if row != (web_role(),):
                 yield WEB_LOGIN.says(f"WEB_DATABASE_URL logs in as {row and row[0]}, not as {web_role()}.")
@@ -116,11 +114,13 @@ def signature(options: Options) -> Iterator[Finding]:
 
 
 def _signature(own: psycopg.Connection[Any]) -> Iterator[Finding]:
-    expires = int(time.time()) + SECONDS
-    value = signed(key_of(settings.SECRET_KEY), "session", "doctor", backend=own.info.backend_pid, expires=expires)
+    """Signed for the transaction: behind a pooler, the backend that libpq names is the pooler's."""
     try:
         with own.transaction(), own.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '5s'")
+            cursor.execute(f"SELECT {TRANSACTION}")
+            [(backend,)] = cursor.fetchall()
+            value = signed(key_of(settings.SECRET_KEY), "session", "doctor", backend=str(backend), expires=0)
             cursor.execute("SELECT set_config('notifier.session', %s, true)", [value])
             cursor.execute("SELECT signed_setting('session')")
     except psycopg.errors.InsufficientPrivilege as problem:

@@ -31,8 +31,8 @@ Kind = Literal["tenants", "user", "session"]
 SECONDS = 60
 _BLOCK = 64  #: bytes of a block of SHA-256
 _OF_TRANSACTION = "0000000000"
-#: what no other transaction has: two transactions of a backend do not begin in the same microsecond
-_TRANSACTION = "pg_backend_pid() || '/' || trunc(extract(epoch FROM now()) * 1000000)::bigint"
+#: SQL: what no other transaction has: two transactions of a backend do not begin in the same microsecond
+TRANSACTION = "pg_backend_pid() || '/' || trunc(extract(epoch FROM now()) * 1000000)::bigint"
 
 #: For the first migration. Only these functions read the table; every `migrate` stores the site's keys in it.
 FUNCTIONS = f"""
@@ -47,7 +47,7 @@ DECLARE
 BEGIN
   IF value IS NULL OR value = '' THEN RETURN NULL; END IF;
   of_transaction := substr(value, 65, 10) = '{_OF_TRANSACTION}';
-  IF of_transaction THEN bound := {_TRANSACTION}; END IF;
+  IF of_transaction THEN bound := {TRANSACTION}; END IF;
   signed := convert_to(kind || ':' || bound || ':' || substr(value, 65), 'UTF8');
   PERFORM 1 FROM public.tenants_signingkey k
     WHERE encode(sha256(k.outer_pad || sha256(k.inner_pad || signed)), 'hex') = left(value, 64);
@@ -65,7 +65,7 @@ END $$;
 CREATE FUNCTION sign_setting(kind text, value text) RETURNS text
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
   SELECT encode(sha256(k.outer_pad || sha256(k.inner_pad ||
-           convert_to(kind || ':' || {_TRANSACTION} || ':' || stamped.text, 'UTF8'))), 'hex') || stamped.text
+           convert_to(kind || ':' || {TRANSACTION} || ':' || stamped.text, 'UTF8'))), 'hex') || stamped.text
   FROM public.tenants_signingkey k, (SELECT '{_OF_TRANSACTION}:' || value AS text) stamped
   ORDER BY k.place LIMIT 1
 $$;
@@ -115,7 +115,7 @@ def signed(key: bytes, kind: str, value: str, *, backend: int | str, expires: in
 def _current_transaction() -> str:
     """The open transaction, as the SQL function names it. A query: behind a pooler libpq knows the pooler's process."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_TRANSACTION}")
+        cursor.execute(f"SELECT {TRANSACTION}")
         return str(cursor.fetchone()[0])
 
 

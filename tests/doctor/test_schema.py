@@ -79,9 +79,22 @@ def test_a_web_role_that_cannot_log_in(look: Look, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_web_address_with_the_wrong_role(look: Look, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setenv("WEB_DATABASE_URL", os.environ["DATABASE_URL"])
+    monkeypatch.setenv("WEB_DATABASE_URL", url_of_tests())
     (line,) = look("signature")
     assert line.startswith("error web-login: WEB_DATABASE_URL logs in as ")
+
+
+def test_the_web_role_logs_in_to_the_database_that_its_address_names(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_DATABASE_URL", f"{url_of_tests()}_that_does_not_exist")
+    assert look("signature") == ["error web-login: The web role cannot log in (OperationalError)."]
+
+
+def url_of_tests() -> str:
+    """The address of the engine's role, with the database that these tests use."""
+    url = os.environ["DATABASE_URL"]
+    return f"{url.rpartition('/')[0]}/{connection.settings_dict['NAME']}"
 
 
 @pytest.mark.parametrize(("months", "code"), [(1, "error partitions"), (3, "warning partitions-ahead")])
