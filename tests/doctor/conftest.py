@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection
 
 from notifier.delivery.accounts import health, registry
 from notifier.delivery.infra import redis
@@ -16,7 +18,11 @@ Look = Callable[..., list[str]]
 
 
 @pytest.fixture
-def look(db: None) -> Look:
+def look(db: None, monkeypatch: pytest.MonkeyPatch) -> Look:
+    if url := os.environ.get("WEB_DATABASE_URL", ""):
+        # the database that these tests use
+        monkeypatch.setenv("WEB_DATABASE_URL", f"{url.rpartition('/')[0]}/{connection.settings_dict['NAME']}")
+
     def run(name: str, options: Options = DEFAULTS) -> list[str]:
         (check,) = [check for check in all_checks() if check.name == name]
         found = run_check(check, options)
