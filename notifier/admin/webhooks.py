@@ -4,7 +4,7 @@ endpoints and see secrets: an endpoint gets every event of the tenant."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -28,6 +28,8 @@ HEADERS_HELP = _(
     "Headers of your own, one a line, such as Authorization: Bearer abc. Encrypted at rest and never shown again; "
     "leave empty to keep what is stored, write a hyphen to remove all."
 )
+#: the encryption key is gone
+_UNREADABLE = cast(str, _("unreadable"))
 
 
 class EndpointForm(TenantForm):
@@ -119,12 +121,18 @@ class WebhookEndpointAdmin(PageOfRequests, TenantModelAdmin):
 
     @admin.display(description=_("names of headers"))
     def header_names(self, endpoint: WebhookEndpoint) -> str:
-        return ", ".join(sorted(endpoints.headers_of(endpoint))) or "–"
+        try:
+            return ", ".join(sorted(endpoints.headers_of(endpoint))) or "–"
+        except ValueError:
+            return _UNREADABLE
 
     @admin.display(description=_("secret"))
     def signing_secret(self, endpoint: WebhookEndpoint) -> str:
         """The newest one."""
-        return endpoints.secrets_of(endpoint, datetime.now(UTC))[0]
+        try:
+            return endpoints.secrets_of(endpoint, datetime.now(UTC))[0]
+        except ValueError:
+            return _UNREADABLE
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         columns = ("tenant", "url", "description", "enabled", "event_types")
@@ -141,6 +149,15 @@ class WebhookEndpointAdmin(PageOfRequests, TenantModelAdmin):
         shown = ("health", "disabled_because", "failing_since", "header_names", "earlier_until", "created_at")
         secret = ("signing_secret",) if may(request, OWNERS, obj) else ()
         return ("tenant", *secret, *shown)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, form_url: str = "",
+        obj: Any = None,
+    ) -> Any:  # fmt: skip
+        """The page of an endpoint shows its secret to owners, and the audit log says who saw it."""
+        if obj is not None and not add and may(request, OWNERS, obj):
+            endpoints.record_read(obj, Actor(request.user))  # type: ignore[arg-type]
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         by = Actor(request.user)  # type: ignore[arg-type]

@@ -85,32 +85,78 @@ LANGUAGE sql AS $$
   SELECT s.id, tenant, jsonb_build_array(webhook_event(s.id, 0, type, at, s.at, data)), s.at, false
   FROM (SELECT gen_random_uuid() AS id, clock_timestamp() AS at) s
 $$;
+-- as notifier.delivery.webhooks.subscriptions
+CREATE FUNCTION webhook_wanted(tenant uuid, type text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (
+    SELECT FROM notifier_webhookendpoint e
+    WHERE e.tenant_id = tenant AND (e.enabled OR e.disabled_because <> '')
+      AND (e.event_types = '{}' OR e.event_types::text[] && ARRAY[type, split_part(type, '.', 1) || '.*', '*']))
+$$;
 CREATE FUNCTION consent_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   person text;
-  data jsonb;
 BEGIN
-  IF NOT EXISTS (SELECT FROM notifier_webhookendpoint e WHERE e.tenant_id = NEW.tenant_id AND e.enabled) THEN
-    RETURN NULL;
-  END IF;
+  IF NOT webhook_wanted(NEW.tenant_id, 'consent.changed') THEN RETURN NULL; END IF;
   IF NEW.recipient_id IS NOT NULL THEN
     SELECT r.external_id INTO person FROM tenants_recipient r
     WHERE r.id = NEW.recipient_id AND r.tenant_id = NEW.tenant_id;
   END IF;
-  data := jsonb_build_object('recipient', person, 'channel', nullif(NEW.channel, ''), 'changed', NEW.changed,
-                             'source', NEW.source, 'detail', NEW.detail);
-  PERFORM spool_webhook_event(NEW.tenant_id, 'consent.changed', NEW.at, data);
-  IF NEW.detail -> 'everything_off' = 'true' OR NEW.detail ->> 'cause' = 'unsubscribe'
-     OR jsonb_array_length(coalesce(NEW.detail -> 'channels_off', '[]')) > 0
-     OR jsonb_array_length(coalesce(NEW.detail -> 'categories_off', '[]')) > 0 THEN
-    PERFORM spool_webhook_event(NEW.tenant_id, 'recipient.unsubscribed', NEW.at, data);
-  END IF;
+  PERFORM spool_webhook_event(NEW.tenant_id, 'consent.changed', NEW.at, jsonb_build_object(
+    'recipient', person, 'channel', nullif(NEW.channel, ''), 'changed', NEW.changed, 'source', NEW.source,
+    'detail', NEW.detail));
   RETURN NULL;
 END $$;
 CREATE TRIGGER webhook AFTER INSERT ON tenants_consentchange FOR EACH ROW EXECUTE FUNCTION consent_webhook();
+-- a consent change has the new values only, so what was turned off is found where the old ones are known
+CREATE FUNCTION tell_unsubscribed(tenant uuid, recipient uuid, channel text, changed text, detail jsonb) RETURNS void
+LANGUAGE sql AS $$
+  SELECT spool_webhook_event(tenant, 'recipient.unsubscribed', clock_timestamp(), jsonb_build_object(
+    'recipient', (SELECT r.external_id FROM tenants_recipient r WHERE r.id = recipient AND r.tenant_id = tenant),
+    'channel', channel, 'changed', changed,
+    'source', coalesce(nullif(current_setting('notifier.consent_source', true), ''), 'system'), 'detail', detail))
+$$;
+CREATE FUNCTION preference_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  everything boolean := NEW.everything_off;
+  channels text[] := NEW.channels_off;
+  categories text[] := NEW.categories_off;
+  added jsonb := '{}';
+BEGIN
+  IF NOT webhook_wanted(NEW.tenant_id, 'recipient.unsubscribed') THEN RETURN NULL; END IF;
+  IF TG_OP = 'UPDATE' THEN
+    everything := NEW.everything_off AND NOT OLD.everything_off;
+    channels := ARRAY(SELECT unnest(channels) EXCEPT SELECT unnest(OLD.channels_off::text[]) ORDER BY 1);
+    categories := ARRAY(SELECT unnest(categories) EXCEPT SELECT unnest(OLD.categories_off::text[]) ORDER BY 1);
+  END IF;
+  IF everything THEN added := jsonb_build_object('everything_off', true); END IF;
+  IF channels <> '{}' THEN added := added || jsonb_build_object('channels_off', channels); END IF;
+  IF categories <> '{}' THEN added := added || jsonb_build_object('categories_off', categories); END IF;
+  IF added <> '{}' THEN
+    PERFORM tell_unsubscribed(NEW.tenant_id, NEW.recipient_id, NULL, 'preference', added);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook AFTER INSERT ON tenants_preference FOR EACH ROW
+  WHEN (NEW.everything_off OR NEW.channels_off <> '{}' OR NEW.categories_off <> '{}')
+  EXECUTE FUNCTION preference_webhook();
+CREATE TRIGGER webhook_update AFTER UPDATE ON tenants_preference FOR EACH ROW
+  WHEN (OLD.everything_off <> NEW.everything_off OR OLD.channels_off <> NEW.channels_off
+        OR OLD.categories_off <> NEW.categories_off)
+  EXECUTE FUNCTION preference_webhook();
+CREATE FUNCTION suppression_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF webhook_wanted(NEW.tenant_id, 'recipient.unsubscribed') THEN
+    PERFORM tell_unsubscribed(NEW.tenant_id, NULL, NEW.channel, 'suppression', jsonb_build_object('cause', NEW.cause));
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook AFTER INSERT ON tenants_suppression FOR EACH ROW
+  WHEN (NEW.cause = 'unsubscribe') EXECUTE FUNCTION suppression_webhook();
+CREATE TRIGGER webhook_update AFTER UPDATE ON tenants_suppression FOR EACH ROW
+  WHEN (NEW.cause = 'unsubscribe' AND OLD.cause <> NEW.cause) EXECUTE FUNCTION suppression_webhook();
 CREATE FUNCTION import_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF EXISTS (SELECT FROM notifier_webhookendpoint e WHERE e.tenant_id = NEW.tenant_id AND e.enabled) THEN
+  IF webhook_wanted(NEW.tenant_id, 'import.finished') THEN
     PERFORM spool_webhook_event(NEW.tenant_id, 'import.finished', clock_timestamp(), jsonb_build_object(
       'import', NEW.id, 'kind', NEW.kind, 'state', NEW.state, 'filename', NEW.filename, 'rows', NEW.rows,
       'created', NEW.created, 'updated', NEW.updated, 'unchanged', NEW.unchanged, 'rejected', NEW.rejected));
@@ -1382,6 +1428,7 @@ class Migration(migrations.Migration):
                         name="webhook_spool_unpacked",
                     ),
                     models.Index(fields=["tenant", "created_at"], name="webhook_spool_newest"),
+                    models.Index(fields=["created_at"], name="webhook_spool_old"),
                 ],
             },
         ),
@@ -1447,6 +1494,11 @@ class Migration(migrations.Migration):
                         fields=["endpoint_id", "created_at", "id"],
                         name="webhook_message_due",
                     ),
+                    models.Index(
+                        condition=models.Q(("state", 1), _negated=True),
+                        fields=["endpoint_id", "-id"],
+                        name="webhook_message_open",
+                    ),
                     models.Index(fields=["created_at"], name="webhook_message_old"),
                 ],
             },
@@ -1482,6 +1534,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["endpoint_id", "-id"], name="webhook_attempt_newest"),
                     models.Index(fields=["message_id"], name="webhook_attempt_message"),
+                    models.Index(fields=["at"], name="webhook_attempt_old"),
                 ],
             },
         ),

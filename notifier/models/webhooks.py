@@ -70,6 +70,7 @@ class WebhookSpool(TenantOwned):
                 fields=["tenant", "created_at"], name="webhook_spool_unpacked", condition=models.Q(packed=False)
             ),
             models.Index(fields=["tenant", "created_at"], name="webhook_spool_newest"),
+            models.Index(fields=["created_at"], name="webhook_spool_old"),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +113,8 @@ class WebhookMessage(TenantOwned):
             models.Index(
                 fields=["endpoint_id", "created_at", "id"], name="webhook_message_due", condition=models.Q(state=0)
             ),
+            # what waits or was given up, for the page of the endpoint
+            models.Index(fields=["endpoint_id", "-id"], name="webhook_message_open", condition=~models.Q(state=1)),
             models.Index(fields=["created_at"], name="webhook_message_old"),
         ]
 
@@ -137,6 +140,7 @@ class WebhookAttempt(TenantOwned):
         indexes = [
             models.Index(fields=["endpoint_id", "-id"], name="webhook_attempt_newest"),
             models.Index(fields=["message_id"], name="webhook_attempt_message"),
+            models.Index(fields=["at"], name="webhook_attempt_old"),
         ]
 
     def __str__(self) -> str:

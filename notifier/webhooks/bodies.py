@@ -15,19 +15,27 @@ BATCH = "events.batch"
 EXAMPLE_DATA = {"text": "This is an example: nothing happened."}
 
 
-def bodies_of(messages: Iterable[WebhookMessage]) -> dict[uuid.UUID, bytes]:
-    """Message -> its body; a message whose events are deleted by now has none."""
-    listed = list(messages)
-    ids = {spool_id for message in listed for spool_id in message.spool_ids}
-    events = dict(WebhookSpool.objects.filter(pk__in=ids).values_list("pk", "events"))
-    return {message.pk: body(message, of) for message in listed if (of := events_of(message, events))}
+#: row of the spool -> its events
+Spooled = Mapping[uuid.UUID, Sequence[Any]]
 
 
-def events_of(message: WebhookMessage, spooled: Mapping[uuid.UUID, Sequence[Any]]) -> list[Any]:
+def spooled(messages: Iterable[WebhookMessage]) -> Spooled:
+    """The rows of the spool that these messages name, as far as they are kept."""
+    ids = {spool_id for message in messages for spool_id in message.spool_ids}
+    return dict(WebhookSpool.objects.filter(pk__in=ids).values_list("pk", "events"))
+
+
+def body_of(message: WebhookMessage, rows: Spooled) -> bytes | None:
+    """None when the message's events are deleted by now."""
+    events = events_of(message, rows)
+    return body(message, events) if events else None
+
+
+def events_of(message: WebhookMessage, rows: Spooled) -> list[Any]:
     """The events of a message, in their order."""
     if not message.spool_ids:
         return [_example(message)]
-    events = [event for spool_id in message.spool_ids for event in spooled.get(spool_id, ())]
+    events = [event for spool_id in message.spool_ids for event in rows.get(spool_id, ())]
     if message.only:
         return [event for event in events if event["id"] in message.only]
     return [event for event in events if matches(message.filters, event["type"])]

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from notifier.delivery.webhooks import subscriptions
 from notifier.encryption import seal, unseal
-from notifier.errors import Conflict, InvalidInput
+from notifier.errors import Conflict, InvalidInput, NotFound
 from notifier.models import WebhookEndpoint
 from notifier.values import webhook_url
 from notifier.values.text import is_storable
@@ -138,9 +138,17 @@ def change(endpoint: WebhookEndpoint, values: Mapping[str, Any], by: Actor) -> N
 
 
 def rotate(endpoint: WebhookEndpoint, by: Actor) -> None:
-    """Make a new secret. Both sign for 24 hours; rotating twice ends the first one at once."""
+    """Make a new secret. Both sign for 24 hours; rotating twice ends the first one at once, and a secret whose
+    encryption key is gone ends at once. Raises NotFound."""
     with transaction.atomic():
-        endpoint.earlier_secret, endpoint.earlier_until = endpoint.secret, datetime.now(UTC) + BOTH_SIGN
+        held = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+        if held is None:
+            raise NotFound("There is no such endpoint.", field="id")
+        # two rotations of one moment: the secret that the other one has just made signs as well
+        endpoint.secret = held.secret
+        readable = can_read(endpoint)
+        endpoint.earlier_secret = endpoint.secret if readable else b""
+        endpoint.earlier_until = datetime.now(UTC) + BOTH_SIGN if readable else None
         store_secret(endpoint, new_secret())
         endpoint.save(update_fields=["secret", "earlier_secret", "earlier_until", "changed_at"])
         _record(endpoint, "rotate", by)
@@ -174,12 +182,33 @@ def store_headers(endpoint: WebhookEndpoint, headers: Mapping[str, str]) -> None
     endpoint.headers = sealed
 
 
+def read_secret(endpoint: WebhookEndpoint, by: Actor) -> str:
+    """The newest secret; the audit log says who read it. Raises ValueError when the encryption key is gone."""
+    secret = secrets_of(endpoint, datetime.now(UTC))[0]
+    record_read(endpoint, by)
+    return secret
+
+
+def record_read(endpoint: WebhookEndpoint, by: Actor) -> None:
+    """Somebody sees the secret."""
+    audit.record(endpoint.tenant_id, "webhook_endpoint.read_secret", endpoint.pk, {}, by)
+
+
 def secrets_of(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
     """The secrets that sign, the newest first. Raises ValueError when the encryption key is gone."""
     sealed = [endpoint.secret]
     if endpoint.earlier_until is not None and endpoint.earlier_until > now:
         sealed.append(endpoint.earlier_secret)
     return [unseal(endpoint.tenant_id, _purpose(endpoint.pk, "secret"), one).decode() for one in sealed]
+
+
+def can_read(endpoint: WebhookEndpoint) -> bool:
+    """Whether the newest secret can be decrypted; not when its encryption key is gone."""
+    try:
+        unseal(endpoint.tenant_id, _purpose(endpoint.pk, "secret"), endpoint.secret)
+    except ValueError:
+        return False
+    return True
 
 
 def headers_of(endpoint: WebhookEndpoint) -> dict[str, str]:

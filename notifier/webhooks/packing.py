@@ -6,20 +6,27 @@ stay in the spool once, however many endpoints get them.
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import orjson
-from django.db import connection, transaction
+import structlog
+from django.db import DataError, Error, connection, transaction
 
 from notifier.models import WebhookEndpoint, WebhookMessage, WebhookSpool
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.webhooks import MAX_BATCH, matches
 
+log = structlog.get_logger("notifier.webhooks")
 #: rows of one transaction, tenants of one pass
 ROWS, TENANTS = 500, 200
+#: seconds after which `pack_all` ends: far less than a lease holds
+SECONDS = 5.0
+#: the events of one message happened within this time, so a replay knows how early a message may have begun
+SPAN = timedelta(hours=1)
 _TENANTS = "SELECT tenant_id FROM notifier_webhookspool WHERE NOT packed GROUP BY 1 ORDER BY min(created_at) LIMIT %s"
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('webhooks'), hashtext(%s))"
 _TYPES = "jsonb_path_query_array(events, '$[*].type')"
@@ -44,12 +51,41 @@ class Batch(NamedTuple):
     types: list[str]
 
 
-def pack_all() -> int:
-    """Pack what waits, of each tenant up to ROWS rows; returns how many rows were packed. Engine role."""
+def pack_all(seconds: float = SECONDS, between: Callable[[], object] = lambda: None) -> int:
+    """Pack what waits, for so long at most; returns how many rows were packed. Tenants take turns of ROWS rows, and
+    `between` is called after each turn. Engine role."""
+    until = time.monotonic() + seconds
+    packed = 0
+    waiting = _waiting()
+    while waiting:
+        have_more = []
+        for tenant_id in waiting:
+            rows = _try(tenant_id)
+            packed += rows
+            if rows == ROWS:
+                have_more.append(tenant_id)
+            between()
+            if time.monotonic() >= until:
+                return packed
+        waiting = have_more
+    return packed
+
+
+def _waiting() -> list[uuid.UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_TENANTS, [TENANTS])
-        tenants = [row[0] for row in cursor.fetchall()]
-    return sum(_pack(tenant_id) for tenant_id in tenants)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _try(tenant_id: uuid.UUID) -> int:
+    """One tenant's rows that cannot be packed keep nobody else's."""
+    try:
+        return _pack(tenant_id)
+    except Exception as error:
+        if isinstance(error, Error) and not isinstance(error, DataError):
+            raise  # the database is away
+        log.exception("webhooks not packed", action="webhook", tenant=str(tenant_id))
+        return 0
 
 
 def _pack(tenant_id: uuid.UUID) -> int:
@@ -82,7 +118,9 @@ def batches(rows: Iterable[SpoolRow], filters: Sequence[str]) -> Iterator[Batch]
         wanted = [name for name in row.types if matches(filters, name)]
         if not wanted:
             continue
-        if batch.types and len(batch.types) + len(wanted) > MAX_BATCH:
+        if batch.types and (
+            len(batch.types) + len(wanted) > MAX_BATCH or row.created_at - batch.rows[0].created_at > SPAN
+        ):
             yield batch
             batch = Batch([], [])
         batch.rows.append(row)

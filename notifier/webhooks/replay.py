@@ -1,11 +1,15 @@
 """Events again: messages that the endpoint had leave anew, under their own ids; events that it never had become new
-messages. A receiver that keeps the ids of events does nothing twice."""
+messages. A receiver that keeps the ids of events does nothing twice.
+
+What leaves is looked up before anything is locked; then the endpoint is locked, and after it its messages, as in
+`settling`: the worker that sends to the endpoint meanwhile settles its attempt when the replay has ended.
+"""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,20 +19,36 @@ from django.db.models import QuerySet
 from notifier.errors import Conflict, InvalidInput, NotFound
 from notifier.models import WebhookEndpoint, WebhookMessage, WebhookSpool
 from notifier.vocabulary.ids import new_id
-from notifier.vocabulary.webhooks import EventType, matches
+from notifier.vocabulary.webhooks import KEPT, EventType, matches
 from notifier.webhooks import packing
 from notifier.webhooks.packing import SpoolRow, spool_row
 from tenants import audit
 from tenants.audit import Actor
 
-#: rows of the spool, of up to 100 events each, that one replay may read
-MOST_ROWS = 20_000
+#: rows of the spool, of up to 100 events each, and requests that one replay may send
+MOST_ROWS, MOST_REQUESTS = 20_000, 20_000
 _EVENT_ID = re.compile(r"evt_([0-9a-f]{32})_[0-9]{1,3}")
-_MISSED = """
-SELECT s.id, s.created_at, jsonb_path_query_array(s.events, '$[*].type')::text FROM notifier_webhookspool s
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('webhook replay'), hashtext(%s))"
+_TYPES = "jsonb_path_query_array(s.events, '$[*].type')"
+# A message has events of `packing.SPAN` after its beginning. Filters have no comma
+_MISSED = f"""
+WITH had AS MATERIALIZED (
+  SELECT unnest(m.spool_ids) AS id FROM notifier_webhookmessage m
+  WHERE m.endpoint_id = %(endpoint)s AND m.created_at >= %(begun)s AND m.created_at < %(until)s
+    AND m.only = '{{}}' AND array_to_string(m.filters, ',') = ANY(%(complete)s::text[])
+)
+SELECT s.id, s.created_at, {_TYPES}::text FROM notifier_webhookspool s
 WHERE s.tenant_id = %(tenant)s AND s.packed AND s.created_at >= %(since)s AND s.created_at < %(until)s
-  AND NOT s.id = ANY(%(had)s::uuid[])
+  AND NOT EXISTS (SELECT FROM had h WHERE h.id = s.id) AND {_TYPES} ?| %(wanted)s::text[]
 ORDER BY s.created_at, s.id LIMIT %(limit)s
+"""
+_HAD = """
+SELECT m.id FROM notifier_webhookmessage m
+WHERE m.endpoint_id = %(endpoint)s AND m.created_at >= %(begun)s AND m.created_at < %(until)s AND m.spool_ids <> '{}'
+  AND m.event_types::text[] && %(wanted)s::text[]
+  AND (m.created_at >= %(since)s
+       OR EXISTS (SELECT FROM notifier_webhookspool s WHERE s.id = ANY(m.spool_ids) AND s.created_at >= %(since)s))
+LIMIT %(limit)s
 """
 
 
@@ -47,11 +67,14 @@ def replay(endpoint: WebhookEndpoint, span: Span, by: Actor) -> int:
     if span.since >= span.until:
         raise InvalidInput("`since` must be before `until`.", field="since")
     with transaction.atomic():
-        repeated = _repeat(_of_span(endpoint, span))
+        _wait_for_other_replays(endpoint)
         filters = list(span.event_types) or endpoint.event_types
-        missed = packing.store(endpoint, packing.batches(_missed(endpoint, span), filters), filters)
-        _record(endpoint, by, since=span.since.isoformat(), until=span.until.isoformat(), messages=repeated + missed)
-    return repeated + missed
+        values = _values(endpoint, span, filters)
+        had, missed = _had(values), list(packing.batches(_missed(values), filters))
+        _lock(endpoint)
+        n = _repeat(WebhookMessage.objects.filter(pk__in=had)) + packing.store(endpoint, missed, filters)
+        _record(endpoint, by, since=span.since.isoformat(), until=span.until.isoformat(), messages=n)
+    return n
 
 
 def replay_event(endpoint: WebhookEndpoint, event_id: str, by: Actor) -> int:
@@ -60,8 +83,13 @@ def replay_event(endpoint: WebhookEndpoint, event_id: str, by: Actor) -> int:
     _must_be_enabled(endpoint)
     row, event_type = _find(endpoint, event_id)
     with transaction.atomic():
-        had = WebhookMessage.objects.filter(endpoint_id=endpoint.pk, spool_ids__contains=[row.pk])
+        _wait_for_other_replays(endpoint)
+        of_endpoint = WebhookMessage.objects.filter(
+            endpoint_id=endpoint.pk, created_at__gte=row.created_at - packing.SPAN, created_at__lte=row.created_at
+        )
+        had = of_endpoint.filter(spool_ids__contains=[row.pk])
         fitting = [m.pk for m in had if event_id in m.only or (not m.only and matches(m.filters, event_type))]
+        _lock(endpoint)
         repeated = _repeat(WebhookMessage.objects.filter(pk__in=fitting))
         if not repeated:
             _store_alone(endpoint, row, event_id, event_type)
@@ -73,6 +101,7 @@ def replay_message(endpoint: WebhookEndpoint, message_id: uuid.UUID, by: Actor) 
     """Raises NotFound, or Conflict for a disabled endpoint."""
     _must_be_enabled(endpoint)
     with transaction.atomic():
+        _lock(endpoint)
         if not _repeat(WebhookMessage.objects.filter(pk=message_id, endpoint_id=endpoint.pk)):
             raise NotFound("There is no such message.", field="message")
         _record(endpoint, by, message=str(message_id))
@@ -82,10 +111,10 @@ def send_example(endpoint: WebhookEndpoint, by: Actor) -> WebhookMessage:
     """An event that says nothing, whatever the filters. Raises Conflict for a disabled endpoint."""
     _must_be_enabled(endpoint)
     with transaction.atomic():
+        _lock(endpoint)
         message = _message(endpoint, [str(EventType.EXAMPLE)])
         message.save(force_insert=True)
-        # it need not wait until a failing endpoint is asked again
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=datetime.now(UTC))
+        _resume(endpoint)
         audit.record(endpoint.tenant_id, "webhook_endpoint.test", endpoint.pk, {}, by)
     return message
 
@@ -95,9 +124,28 @@ def _must_be_enabled(endpoint: WebhookEndpoint) -> None:
         raise Conflict("The endpoint is disabled: enable it first.", code="endpoint_disabled")
 
 
+def _wait_for_other_replays(endpoint: WebhookEndpoint) -> None:
+    """Two replays of one moment would both make messages of what the endpoint missed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_AT_A_TIME, [str(endpoint.pk)])
+
+
+def _lock(endpoint: WebhookEndpoint) -> None:
+    """Before its messages, as `settling` does."""
+    held = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+    if held is None:
+        raise NotFound("There is no such endpoint.", field="id")
+    _must_be_enabled(held)
+
+
 def _record(endpoint: WebhookEndpoint, by: Actor, **detail: object) -> None:
-    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=datetime.now(UTC))
+    _resume(endpoint)
     audit.record(endpoint.tenant_id, "webhook_endpoint.replay", endpoint.pk, detail, by)
+
+
+def _resume(endpoint: WebhookEndpoint) -> None:
+    """What leaves now need not wait until a failing endpoint is asked again."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=datetime.now(UTC))
 
 
 def _repeat(messages: QuerySet[WebhookMessage]) -> int:
@@ -105,26 +153,47 @@ def _repeat(messages: QuerySet[WebhookMessage]) -> int:
     return messages.update(state=WebhookMessage.State.WAITING, attempts=0, due_at=now, begun_at=now, ended_at=None)
 
 
-def _of_span(endpoint: WebhookEndpoint, span: Span) -> QuerySet[WebhookMessage]:
-    messages = WebhookMessage.objects.filter(
-        endpoint_id=endpoint.pk, created_at__gte=span.since, created_at__lt=span.until
-    ).exclude(spool_ids=[])
-    if span.event_types:
-        messages = messages.filter(event_types__overlap=[t for t in EventType if matches(span.event_types, t)])
-    return messages
-
-
-def _missed(endpoint: WebhookEndpoint, span: Span) -> list[SpoolRow]:
-    """Rows of the spool that no message of the endpoint has."""
-    of_endpoint = WebhookMessage.objects.filter(endpoint_id=endpoint.pk, created_at__lt=span.until)
-    had = [i for ids in of_endpoint.values_list("spool_ids", flat=True).iterator(2_000) for i in ids]
-    values: dict[str, Any] = {"tenant": endpoint.tenant_id, "since": span.since, "until": span.until, "had": had}
+def _had(values: Mapping[str, Any]) -> list[uuid.UUID]:
+    """Messages of the endpoint with rows of the span: also of those that began shortly before it."""
     with connection.cursor() as cursor:
-        cursor.execute(_MISSED, {**values, "limit": MOST_ROWS + 1})
+        cursor.execute(_HAD, {**values, "limit": MOST_REQUESTS + 1})
+        ids = [row[0] for row in cursor.fetchall()]
+    if len(ids) > MOST_REQUESTS:
+        raise _too_much()
+    return ids
+
+
+def _missed(values: Mapping[str, Any]) -> list[SpoolRow]:
+    """Rows of the spool with events that are wanted, and of which no message of the endpoint has all that are wanted:
+    it was made under narrower filters, or the endpoint is a later one."""
+    of_endpoint = WebhookMessage.objects.filter(
+        endpoint_id=values["endpoint"], created_at__gte=values["begun"], created_at__lt=values["until"]
+    )
+    seen = of_endpoint.order_by().values_list("filters", flat=True).distinct()
+    complete = [",".join(one) for one in seen if all(matches(one, name) for name in values["wanted"])]
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSED, {**values, "complete": complete, "limit": MOST_ROWS + 1})
         rows = [spool_row(*row) for row in cursor.fetchall()]
     if len(rows) > MOST_ROWS:
-        raise InvalidInput("So many events happened in this time: replay shorter spans.", field="since")
+        raise _too_much()
     return rows
+
+
+def _values(endpoint: WebhookEndpoint, span: Span, filters: Sequence[str]) -> dict[str, Any]:
+    """Of both statements. Nothing is older than KEPT, and a year like 1 leaves no room for the subtractions."""
+    since = max(span.since, datetime.now(UTC) - KEPT - packing.SPAN)
+    return {
+        "tenant": endpoint.tenant_id,
+        "endpoint": endpoint.pk,
+        "begun": since - packing.SPAN,
+        "since": since,
+        "until": span.until,
+        "wanted": [str(name) for name in EventType if matches(filters, name)],
+    }
+
+
+def _too_much() -> InvalidInput:
+    return InvalidInput("So many events happened in this time: replay shorter spans.", field="since")
 
 
 def _find(endpoint: WebhookEndpoint, event_id: str) -> tuple[WebhookSpool, str]:

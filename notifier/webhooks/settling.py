@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from notifier.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
@@ -20,6 +20,8 @@ from notifier.webhooks.schedule import Result
 log = structlog.get_logger("notifier.webhooks")
 #: characters of an answer that are kept
 KEPT_ANSWER = 1024
+#: how long one attempt waits for a lock that a replay or a form holds: the worker's one thread settles for all tenants
+LOCK_WAIT = "100ms"
 State = WebhookMessage.State
 
 
@@ -33,9 +35,11 @@ class Attempt(NamedTuple):
 
 
 def settle(attempt: Attempt) -> bool:
-    """False when the claim was over."""
+    """False when the claim was over. Raises OperationalError when another transaction holds the endpoint. Locks are
+    taken in this order everywhere: the endpoint, then its messages."""
     now = datetime.now(UTC)
     with transaction.atomic():
+        _wait_shortly()
         held = WebhookEndpoint.objects.select_for_update().filter(
             pk=attempt.claim.endpoint_id, fence=attempt.claim.fence
         )
@@ -65,11 +69,17 @@ def settle(attempt: Attempt) -> bool:
 
 
 def drop(claim: Claim) -> None:
-    """End a message whose events are deleted by now, or whose secret cannot be read."""
+    """End a message whose events are deleted by now. Raises OperationalError as `settle`."""
     with transaction.atomic():
+        _wait_shortly()
         held = WebhookEndpoint.objects.filter(pk=claim.endpoint_id, fence=claim.fence)
         if held.update(lease_until=None):
             WebhookMessage.objects.filter(pk=claim.message_id).update(state=State.FAILED, ended_at=Now())
+
+
+def _wait_shortly() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_WAIT])
 
 
 def _keep(attempt: Attempt, endpoint: WebhookEndpoint, now: datetime) -> None:

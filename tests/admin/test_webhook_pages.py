@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +45,27 @@ def test_an_owner_adds_changes_and_deletes_an_endpoint(site: Site, log_in: LogIn
     assert browser.post(url(WebhookEndpoint, "delete", endpoint.pk), {"post": "yes"}).status_code == 302
     assert not WebhookEndpoint.objects.filter(pk=endpoint.pk).exists()
     entries = AuditLog.objects.filter(object_id=str(endpoint.pk)).order_by("id").values_list("action", flat=True)
-    assert list(entries) == [f"webhook_endpoint.{act}" for act in ("create", "change", "change", "delete")]
+    acts = ("create", "read_secret", "change", "change", "delete")
+    assert list(entries) == [f"webhook_endpoint.{act}" for act in acts]
+
+
+def test_who_sees_a_secret_is_recorded_and_one_that_cannot_be_decrypted_breaks_no_page(
+    site: Site, log_in: LogIn, vera: User, settings: Any
+) -> None:
+    endpoint = site.acme_rows[WebhookEndpoint]
+    endpoints.store_headers(endpoint, {"X-Token": "canary"})
+    endpoint.save()
+    page = url(WebhookEndpoint, "change", endpoint.pk)
+    reads = AuditLog.objects.filter(action="webhook_endpoint.read_secret")
+    assert log_in(vera).get(page).status_code == 200
+    assert not reads.exists()
+    assert log_in(site.people.ana).get(page).status_code == 200
+    assert [entry.user for entry in reads] == [site.people.ana]
+    browser = log_in(site.people.ana)
+    settings.ENCRYPTION_KEYS = [base64.urlsafe_b64encode(bytes(32)).decode()]
+    got = browser.get(page)
+    assert got.status_code == 200
+    assert "unreadable" in got.content.decode()
 
 
 @pytest.mark.parametrize(

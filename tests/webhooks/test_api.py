@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from notifier.models import WebhookEndpoint
+from notifier.vocabulary.status import Mode
 from notifier.webhooks import sender
 from tenants.models import AuditLog
 from tests.api.conftest import ApiSite, site
@@ -41,7 +43,8 @@ def test_an_endpoint_is_created_read_changed_listed_and_deleted(site: ApiSite) -
     assert site.acme("DELETE", address).status == 204
     assert site.acme("GET", address).status == 404
     actions = AuditLog.objects.filter(action__startswith="webhook").order_by("id").values_list("action", flat=True)
-    assert list(actions) == [f"webhook_endpoint.{act}" for act in ("create", "change", "rotate", "delete")]
+    acts = ("create", "change", "read_secret", "rotate", "read_secret", "delete")
+    assert list(actions) == [f"webhook_endpoint.{act}" for act in acts]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,43 @@ def test_a_key_needs_the_scope(site: ApiSite, api: Any) -> None:
     assert caller("GET", "/v1/webhooks").status == 403
     caller = api(api_key(site.people.acme, "webhooks"))
     assert caller("GET", "/v1/webhooks").status == 200
+
+
+WRITES = [
+    ("PATCH", "", {"enabled": False}), ("DELETE", "", None), ("GET", "/secret", None), ("POST", "/rotate", None),
+    ("POST", "/test", None), ("POST", "/replay", {"since": "2026-01-01T00:00:00Z"}),
+]  # fmt: skip
+
+
+def test_a_test_key_lists_and_reads_and_changes_nothing(site: ApiSite, api: Any) -> None:
+    address = create(site)
+    request = site.acme("POST", f"{address}/test").body["id"]
+    test_key: Api = api(api_key(site.people.acme, mode=Mode.TEST))
+    one = f"/requests/{request}"
+    for path in ("", "/attempts", "/requests", one):
+        assert test_key("GET", f"{address}{path}").status == 200
+    assert test_key("GET", "/v1/webhooks").status == 200
+    entries = AuditLog.objects.count()
+    for method, path, body in [*WRITES, ("POST", f"{one}/replay", None)]:
+        got = test_key(method, f"{address}{path}", body)
+        assert (got.status, got.body["code"]) == (409, "live_webhook"), path
+    got = test_key("POST", "/v1/webhooks", HOOK)
+    assert (got.status, got.body["code"]) == (409, "live_webhook")
+    assert WebhookEndpoint.objects.filter(enabled=True).count() == 1
+    assert AuditLog.objects.count() == entries
+
+
+def test_an_endpoint_whose_encryption_key_is_gone_stays_readable(site: ApiSite, settings: Any) -> None:
+    address = create(site)
+    settings.ENCRYPTION_KEYS = [base64.urlsafe_b64encode(bytes(32)).decode()]
+    assert site.acme("GET", address).body["header_names"] == ["cannot be decrypted"]
+    assert site.acme("GET", "/v1/webhooks").status == 200
+    got = site.acme("GET", f"{address}/secret")
+    assert (got.status, got.body["code"]) == (409, "conflict")
+    assert "cannot be decrypted" in got.body["detail"]
+    rotated = site.acme("POST", f"{address}/rotate")
+    assert (rotated.status, rotated.body["earlier_secret_until"]) == (200, None)
+    assert site.acme("GET", f"{address}/secret").status == 200
 
 
 def test_an_example_its_request_its_attempt_and_a_replay(site: ApiSite, got: Receiver) -> None:

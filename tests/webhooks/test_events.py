@@ -112,6 +112,56 @@ def test_consent_and_unsubscribing_are_told(told_shop: Shop) -> None:
     assert (name, data["recipient"], data["changed"]) == ("recipient.unsubscribed", "ada", "preference")
 
 
+def unsubscribed() -> list[dict[str, Any]]:
+    return [data["detail"] for name, data in told() if name == "recipient.unsubscribed"]
+
+
+def test_only_what_a_change_turned_off_is_told_as_unsubscribed(told_shop: Shop) -> None:
+    ada = Recipient.objects.get()
+    off = ["email", "sms"]
+    preference = Preference.objects.create(tenant=told_shop.tenant, recipient=ada, channels_off=off)
+    assert unsubscribed() == [{"channels_off": ["email", "sms"]}]
+    mine = Preference.objects.filter(pk=preference.pk)
+    mine.update(channels_off=["sms"])  # email is on again
+    mine.update(channels_off=["sms"], language="de")
+    assert len(unsubscribed()) == 1
+    mine.update(channels_off=["push", "sms"], categories_off=["promotions"], everything_off=True)
+    expected = {"everything_off": True, "channels_off": ["push"], "categories_off": ["promotions"]}
+    assert unsubscribed()[1:] == [expected]
+    mine.update(categories_off=["promotions", "news"])
+    assert unsubscribed()[2:] == [{"categories_off": ["news"]}]
+
+
+def test_an_address_is_told_as_unsubscribed_once(told_shop: Shop) -> None:
+    made = Suppression.objects.create(tenant=told_shop.tenant, channel="email", address="a@b.example", cause="bounce")
+    assert unsubscribed() == []
+    same = Suppression.objects.filter(pk=made.pk)
+    for _ in range(2):
+        same.update(cause="unsubscribe")
+    assert unsubscribed() == [{"cause": "unsubscribe"}]
+    same.delete()
+    Suppression.objects.create(tenant=told_shop.tenant, channel="sms", address="+491511", cause="unsubscribe")
+    assert unsubscribed() == [{"cause": "unsubscribe"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (["campaign.finished"], []),
+        (["recipient.*"], ["recipient.unsubscribed"]),
+        (["consent.changed", "import.*"], ["consent.changed", "import.finished"]),
+        (["*"], ["consent.changed", "recipient.unsubscribed", "import.finished"]),
+    ],
+    ids=["campaigns", "recipients", "consent", "all"],
+)
+def test_triggers_store_only_what_an_endpoint_wants(shop: Shop, filters: list[str], expected: list[str]) -> None:
+    an_endpoint(shop.tenant, URL, event_types=filters)
+    Preference.objects.create(tenant=shop.tenant, recipient=Recipient.objects.get(), everything_off=True)
+    made = Import.objects.create(tenant=shop.tenant, filename="people.csv", state="running")
+    Import.objects.filter(pk=made.pk).update(state="done")
+    assert types() == expected
+
+
 def test_an_import_that_ends_is_told(told_shop: Shop) -> None:
     made = Import.objects.create(tenant=told_shop.tenant, filename="people.csv", state="running")
     Import.objects.filter(pk=made.pk).update(state="done", rows=7, created=5)
@@ -137,6 +187,16 @@ def test_a_tenant_without_endpoints_costs_one_look_a_second(shop: Shop, django_a
     with django_assert_num_queries(1):
         for _ in range(100):
             subscriptions.wanted(shop.tenant.pk)
+
+
+def test_what_was_read_before_a_change_is_forgotten_when_the_change_is_stored(
+    shop: Shop, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        an_endpoint(shop.tenant, URL, event_types=["campaign.finished"])
+        # another thread reads what was before the transaction
+        subscriptions._wanted.keep(shop.tenant.pk, frozenset())
+    assert subscriptions.wanted(shop.tenant.pk) == {EventType.CAMPAIGN_FINISHED}
 
 
 def test_a_hundred_events_of_a_set_are_one_row(shop: Shop) -> None:

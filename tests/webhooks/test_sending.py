@@ -110,7 +110,10 @@ def test_retry_after_is_honoured(shop: Shop, got: Receiver) -> None:
     suppress(shop)
     sender.run()
     [message] = WebhookMessage.objects.filter(endpoint_id=endpoint.pk)
-    assert message.due_at > datetime.now(UTC) + timedelta(seconds=800)
+    later = datetime.now(UTC) + timedelta(seconds=800)
+    endpoint.refresh_from_db()
+    assert message.due_at > later
+    assert endpoint.resume_at > later
 
 
 def test_while_secrets_rotate_both_are_accepted(shop: Shop, got: Receiver) -> None:
@@ -126,6 +129,15 @@ def test_while_secrets_rotate_both_are_accepted(shop: Shop, got: Receiver) -> No
         for library in (StandardWebhook, SvixWebhook):
             library(secret).verify(call.body, dict(call.headers))
     assert endpoints.secrets_of(endpoint, datetime.now(UTC) + timedelta(hours=25)) == [newest]
+
+
+def test_of_two_rotations_of_one_moment_both_secrets_sign(shop: Shop, got: Receiver) -> None:
+    made = an_endpoint(shop.tenant, got.url)
+    one, other = (WebhookEndpoint.objects.get(pk=made.pk) for _ in range(2))
+    for endpoint in (one, other):
+        endpoints.rotate(endpoint, Actor())
+    now = datetime.now(UTC)
+    assert endpoints.secrets_of(other, now)[1] == endpoints.secrets_of(one, now)[0]
 
 
 def test_an_endpoint_gets_only_what_its_filters_name(shop: Shop, new_receiver: Callable[[], Receiver]) -> None:

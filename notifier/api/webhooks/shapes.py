@@ -125,7 +125,7 @@ def endpoint_json(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "enabled": endpoint.enabled,
         "event_types": endpoint.event_types,
-        "header_names": sorted(endpoints.headers_of(endpoint)),
+        "header_names": _header_names(endpoint),
         "disabled_because": endpoint.disabled_because or None,
         "failures": endpoint.failures,
         "failing_since": endpoint.failing_since,
@@ -136,9 +136,16 @@ def endpoint_json(endpoint: WebhookEndpoint) -> dict[str, Any]:
     }
 
 
-def secret_json(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    newest = endpoints.secrets_of(endpoint, datetime.now(UTC))[0]
-    return {"secret": newest, "earlier_secret_until": _still(endpoint.earlier_until)}
+def _header_names(endpoint: WebhookEndpoint) -> list[str]:
+    try:
+        return sorted(endpoints.headers_of(endpoint))
+    except ValueError:
+        # the encryption key is gone: the endpoint must stay readable, so that it can be mended
+        return ["cannot be decrypted"]
+
+
+def secret_json(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:
+    return {"secret": secret, "earlier_secret_until": _still(endpoint.earlier_until)}
 
 
 def _still(until: datetime | None) -> datetime | None:

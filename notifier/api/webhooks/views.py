@@ -13,8 +13,9 @@ from notifier.api.framework import schema
 from notifier.api.framework.pagination import page
 from notifier.api.framework.views import TenantView
 from notifier.api.webhooks import shapes
-from notifier.errors import InvalidInput
+from notifier.errors import Conflict, InvalidInput
 from notifier.models import WebhookAttempt, WebhookEndpoint, WebhookMessage
+from notifier.vocabulary.status import Mode
 from notifier.vocabulary.webhooks import EventType
 from notifier.webhooks import bodies, endpoints, replay
 from notifier.webhooks.replay import Span
@@ -23,9 +24,18 @@ from tenants.access import get_owned
 TAGS = ["webhooks"]
 
 
-class WebhooksView(TenantView):
+class WebhookKeyView(TenantView):
+    """The base of these addresses. Endpoints get live events, so a test key only lists and reads."""
+
     scope = "webhooks"
 
+    def must_be_live(self) -> None:
+        """Raises Conflict for a test key. Call it after the object is found, before the body is read."""
+        if self.caller.mode == Mode.TEST:
+            raise Conflict("A test key reads no secret of a webhook, and changes none.", code="live_webhook")
+
+
+class WebhooksView(WebhookKeyView):
     @schema.get_list("List webhook endpoints", shapes.WebhookOutput, tags=TAGS)
     def get(self, request: Request) -> Response:
         """The newest first, with the health of each."""
@@ -36,6 +46,7 @@ class WebhooksView(TenantView):
     def post(self, request: Request) -> Response:
         """It gets the events that happen from now on: some processes learn of it a second later. Its secret:
         `GET /v1/webhooks/<id>/secret`. A tenant has at most 10 endpoints."""
+        self.must_be_live()
         endpoint = endpoints.create(self.tenant, self.read(shapes.WebhookInput), self.actor)
         return Response(shapes.endpoint_json(endpoint), status=201)
 
@@ -49,13 +60,17 @@ class EventTypesView(TenantView):
         return Response({"data": [str(name) for name in EventType]})
 
 
-class OneWebhookView(TenantView):
+class OneWebhookView(WebhookKeyView):
     """The base of the addresses below one endpoint."""
-
-    scope = "webhooks"
 
     def endpoint(self, webhook_id: uuid.UUID) -> WebhookEndpoint:
         return get_owned(WebhookEndpoint.objects.all(), self.tenant, pk=webhook_id)
+
+    def live_endpoint(self, webhook_id: uuid.UUID) -> WebhookEndpoint:
+        """For what a test key may not do."""
+        endpoint = self.endpoint(webhook_id)
+        self.must_be_live()
+        return endpoint
 
     def message(self, webhook_id: uuid.UUID, request_id: uuid.UUID) -> WebhookMessage:
         endpoint = self.endpoint(webhook_id)
@@ -72,28 +87,33 @@ class WebhookView(OneWebhookView):
         "Change a webhook endpoint",
         takes=shapes.WebhookPatch,
         gives=shapes.WebhookOutput,
-        fails=(400, 404, 413, 415),
+        fails=(400, 404, 409, 413, 415),
         tags=TAGS,
     )
     def patch(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """`headers` replaces all headers. Enabling an endpoint that Notifier disabled begins anew: what waits leaves,
         and a replay sends what happened meanwhile."""
-        endpoint = self.endpoint(webhook_id)
+        endpoint = self.live_endpoint(webhook_id)
         endpoints.change(endpoint, self.read(shapes.WebhookPatch), self.actor)
         return Response(shapes.endpoint_json(endpoint))
 
-    @schema.describe("Delete a webhook endpoint", status=204, fails=(404,), tags=TAGS)
+    @schema.describe("Delete a webhook endpoint", status=204, fails=(404, 409), tags=TAGS)
     def delete(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """What waits for it is not sent."""
-        endpoints.delete(self.endpoint(webhook_id), self.actor)
+        endpoints.delete(self.live_endpoint(webhook_id), self.actor)
         return Response(status=204)
 
 
 class WebhookSecretView(OneWebhookView):
-    @schema.describe("Read the secret of an endpoint", gives=shapes.WebhookSecretOutput, fails=(404,), tags=TAGS)
+    @schema.describe("Read the secret of an endpoint", gives=shapes.WebhookSecretOutput, fails=(404, 409), tags=TAGS)
     def get(self, request: Request, webhook_id: uuid.UUID) -> Response:
-        """The newest one, which your library verifies signatures with."""
-        return Response(shapes.secret_json(self.endpoint(webhook_id)))
+        """The newest one, which your library verifies signatures with. The audit log says who read it."""
+        endpoint = self.live_endpoint(webhook_id)
+        try:
+            secret = endpoints.read_secret(endpoint, self.actor)
+        except ValueError:
+            raise Conflict("The secret cannot be decrypted: rotate it, or give the encryption key back.") from None
+        return Response(shapes.secret_json(endpoint, secret))
 
 
 class WebhookRotateView(OneWebhookView):
@@ -101,7 +121,7 @@ class WebhookRotateView(OneWebhookView):
     def post(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """For 24 hours each request has two signatures, by the new secret and by the one before. Rotating twice ends
         the first one at once."""
-        endpoint = self.endpoint(webhook_id)
+        endpoint = self.live_endpoint(webhook_id)
         endpoints.rotate(endpoint, self.actor)
         return Response(shapes.endpoint_json(endpoint))
 
@@ -110,7 +130,7 @@ class WebhookTestView(OneWebhookView):
     @schema.post("Send an example", None, shapes.WebhookRequestOutput, 404, status=202, tags=TAGS)
     def post(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """The event `webhook.example`, whatever the endpoint's filters. The attempts say what the server answered."""
-        message = replay.send_example(self.endpoint(webhook_id), self.actor)
+        message = replay.send_example(self.live_endpoint(webhook_id), self.actor)
         return Response(shapes.request_json(message), status=202)
 
 
@@ -127,7 +147,7 @@ class WebhookRequestView(OneWebhookView):
     def get(self, request: Request, webhook_id: uuid.UUID, request_id: uuid.UUID) -> Response:
         """With its body."""
         message = self.message(webhook_id, request_id)
-        body = bodies.bodies_of([message]).get(message.pk)
+        body = bodies.body_of(message, bodies.spooled([message]))
         return Response({**shapes.request_json(message), "payload": orjson.loads(body) if body else None})
 
 
@@ -136,7 +156,7 @@ class WebhookRequestReplayView(OneWebhookView):
     def post(self, request: Request, webhook_id: uuid.UUID, request_id: uuid.UUID) -> Response:
         """Under the same `webhook-id`, also when it had succeeded."""
         message = self.message(webhook_id, request_id)
-        replay.replay_message(self.endpoint(webhook_id), message.pk, self.actor)
+        replay.replay_message(self.live_endpoint(webhook_id), message.pk, self.actor)
         message.refresh_from_db()
         return Response(shapes.request_json(message), status=202)
 
@@ -159,7 +179,7 @@ class WebhookReplayView(OneWebhookView):
     def post(self, request: Request, webhook_id: uuid.UUID) -> Response:
         """One event, or those of a time. Requests that the endpoint had leave again under their `webhook-id`; events
         that it never had leave in new requests. An event keeps its id, so a receiver can know it again."""
-        endpoint, values = self.endpoint(webhook_id), self.read(shapes.ReplayInput)
+        endpoint, values = self.live_endpoint(webhook_id), self.read(shapes.ReplayInput)
         if ("event" in values) == ("since" in values):
             raise InvalidInput("Name either `event` or `since`.", field="event")
         if "event" in values:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import uuid
 
+from django.db import transaction
+from django.db.models import Q
+
 from notifier.delivery.infra.ttl_cache import TtlCache
 from notifier.models import WebhookEndpoint
 from notifier.vocabulary.webhooks import EventType, matches
@@ -14,7 +17,8 @@ _wanted: TtlCache[uuid.UUID, frozenset[EventType]] = TtlCache(SECONDS, max_entri
 
 
 def wanted(tenant_id: uuid.UUID) -> frozenset[EventType]:
-    """The types that at least one enabled endpoint of the tenant wants."""
+    """The types that at least one endpoint of the tenant wants: one that is enabled, or that Notifier disabled, whose
+    owner will replay what happened meanwhile."""
     known = _wanted.get(tenant_id)
     if known is None:
         known = _read(tenant_id)
@@ -23,7 +27,7 @@ def wanted(tenant_id: uuid.UUID) -> frozenset[EventType]:
 
 
 def _read(tenant_id: uuid.UUID) -> frozenset[EventType]:
-    endpoints = WebhookEndpoint.objects.filter(tenant_id=tenant_id, enabled=True)
+    endpoints = WebhookEndpoint.objects.filter(~Q(disabled_because="") | Q(enabled=True), tenant_id=tenant_id)
     filters = list(endpoints.values_list("event_types", flat=True))
     return frozenset(name for name in EventType if any(matches(of_endpoint, name) for of_endpoint in filters))
 
@@ -34,5 +38,7 @@ def reset() -> None:
 
 
 def forget(tenant_id: uuid.UUID) -> None:
-    """Read again what the tenant wants; other processes do within a second."""
+    """Read again what the tenant wants, now and after the caller's transaction: until then another thread reads what
+    was before. Other processes do within a second."""
     _wanted.forget(tenant_id)
+    transaction.on_commit(lambda: _wanted.forget(tenant_id))
