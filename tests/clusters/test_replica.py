@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from notifier.web.replica.lag import staleness
@@ -122,10 +124,20 @@ def test_a_replica_that_stands_still_is_not_read_for_long(cluster: ClusterSite, 
     tenant.person("bob")  # by another key than the reader's
     until(lambda: reader.names() == {"ann", "bob"}, "the primary to answer")
     assert not reader.reads_replica()
+    # the alert NotifierReplicaLag looks at it
+    until(lambda: replica_lag(cluster) > 6, "the lag to be told")
     with cluster.standby.admin() as admin:
         admin.execute("SELECT pg_wal_replay_resume()")
     until(reader.reads_replica, "the replica to answer again")
     assert reader.names() == {"ann", "bob"}
+    until(lambda: replica_lag(cluster) < 6, "the lag to be over")
+
+
+def replica_lag(cluster: ClusterSite) -> float:
+    """What a scrape of web tells."""
+    text = httpx.get(f"{cluster.url}/metrics", timeout=60).text
+    [value] = re.findall(r"^notifier_postgres_replica_lag_seconds ([\d.e+-]+)$", text, re.MULTILINE) or ["0"]
+    return float(value)
 
 
 def test_lists_go_on_without_the_replica(cluster: ClusterSite, tenant: Tenant, reader: Reader) -> None:
