@@ -14,8 +14,8 @@ from _pytest.runner import runtestprotocol
 
 #: folders whose tests talk to processes, browsers or servers that a busy machine slows down
 WAITING = ("bench", "flows", "inbox", "local", "sandbox", "transport", "web")
-#: what these hold must hold at the first try: once each, no opt-out missed, no other tenant's row
-PROMISES = ("a_no_holds", "backends", "controls", "crashes", "go_once", "two_tenants", "two_tenants_admin")
+#: what these hold must hold at the first try: once each, no opt-out missed, no other tenant's row. And a long benchmark
+PROMISES = ("a_no_holds", "backends", "controls", "crashes", "go_once", "two_tenants", "two_tenants_admin", "short_run")
 UNSTEADY = "failed at first"
 
 

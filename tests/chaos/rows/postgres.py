@@ -12,6 +12,8 @@ from tests.chaos.row import Row, When
 from tests.chaos.stack.small_disk import SmallDisk
 
 _NO_SPACE = b"No space left on device"
+#: notifications of one request, more than a full disk has room for; and the keys of requests until one is refused
+_ITEMS, _KEYS = 500, [str(n) for n in range(10)]
 _TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -42,14 +44,33 @@ def terminated(context: Context) -> None:
 
 
 def full_disk(context: Context) -> None:
-    """The tables that grow are on a disk that is full for some seconds."""
+    """The tables that grow are on a disk that is full: a request of many notifications is refused, and accepted by its
+    key when there is room again."""
     with SmallDisk(context.site) as disk:
         disk.fill()
         log = context.site.log("postgres")
         known = log.stat().st_size
+        refused = next((key for key in _KEYS if not _stores(context, key)), None)
         context.pause(20, 4)
+        writes = log.read_bytes()[known:].count(_NO_SPACE)
+        context.expect(refused and writes, f"the disk was not full: {writes} writes were refused")
         disk.empty()
-        context.note(f"{log.read_bytes()[known:].count(_NO_SPACE)} writes were refused")
+    context.until(lambda: _stores(context, str(refused)), "the refused request to be accepted")
+    context.note(f"{writes} writes were refused")
+
+
+def _stores(context: Context, key: str) -> bool:
+    """Post many notifications; whether they were accepted."""
+    side = context.sides[0]
+    items = [{"recipient": f"u{n % side.size}", "template": "order", "channels": ["in_app"]} for n in range(_ITEMS)]
+    key = f"full-disk-{context.options.seed}-{len(context.rounds)}-{key}"
+    answer = side.tenant.api.call("POST", "/v1/notifications/bulk", {"items": items}, idempotency_key=key)
+    if answer.status != 202:
+        context.expect(answer.status == 503, f"a full disk was answered {answer.status}")
+        return False
+    context.notifications += [item["id"] for item in answer.json["items"]]
+    context.own_messages += _ITEMS
+    return True
 
 
 ROWS = (
