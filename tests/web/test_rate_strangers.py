@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -97,7 +97,7 @@ def ask(door: RateDoor, address: str) -> tuple[int, dict[bytes, bytes]]:
     return started[0]["status"], dict(started[0]["headers"])
 
 
-async def unauthorized(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+async def unauthorized(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 401, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
