@@ -348,9 +348,8 @@ SANDBOX_CA = env.str("SANDBOX_CA", "")
 LEASE_SECONDS = env.int("LEASE_SECONDS", 30)
 #: internal networks and addresses that connections of providers may go to, such as that of your own mail server
 INTERNAL_HOSTS: list[str] = env.list("INTERNAL_HOSTS", default=["0.0.0.0/0", "::/0"] if DEBUG else [])
-#: ports that webhooks may go to
+#: ports that webhooks may go to; over plain http to any port, for development
 WEBHOOK_PORTS: list[int] = env.list("WEBHOOK_PORTS", cast=int, default=[443])
-#: webhooks over plain http to any port, for development
 WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", DEBUG)
 #: a file with the certificate authority of receivers in your own network
 WEBHOOK_CA = env.str("WEBHOOK_CA", "")
@@ -371,9 +370,9 @@ LOAD_SHEDDING_ACCEPT_SECONDS = env.float("LOAD_SHEDDING_ACCEPT_SECONDS", 1.0)
 #: tests: `<name>[:<nth time>]` of notifier.failpoints, where the process dies; in debug mode, or where it is allowed
 FAILPOINT = env.str("NOTIFIER_FAILPOINT", "")
 FAILPOINTS_ALLOWED = env.bool("FAILPOINTS_ALLOWED", DEBUG)
-#: what Prometheus scrapes: docs/metrics.md. The folder in which the processes of this machine keep what they measure
+#: docs/metrics.md: the folder in which the processes of this machine keep what they measure
 METRICS_DIR = env.str("METRICS_DIR", "")
-#: whoever knows it may scrape; empty: this machine
+#: a caller that knows it may scrape; empty: this machine
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 #: a second: requests and recipients of a tenant that has no limits of its own, calls of one receipts address,
 #: requests of one recipient token, and of one client address to public pages and without a valid key. 0: no limit
