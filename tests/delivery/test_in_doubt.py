@@ -22,6 +22,7 @@ from notifier.delivery.sweep import sweep
 from notifier.models import AwaitedReceipts, Delivery, ProviderAccount, Template
 from notifier.providers.twilio import Twilio, TwilioConfig
 from notifier.vocabulary.http import Response
+from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.inquiries import Doubt
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Status
@@ -84,6 +85,22 @@ def test_of_two_messages_with_the_same_text_none_is_guessed(shop: Shop) -> None:
     ask()
     third.refresh_from_db()
     assert Status(third.status) is Status.DELIVERED
+
+
+def test_a_message_that_arrived_once_is_told_delivered_once(shop: Shop) -> None:
+    """Of two equal messages in doubt the server has one, and an answer has given it to the first of them already."""
+    first = order(shop)
+    question = AwaitedReceipts.objects.get()
+    ask()
+    twin = Delivery.objects.get(pk=first.pk)
+    assert Status(twin.status) is Status.DELIVERED
+    twin.pk, twin.status, twin.reason = new_id(), Status.UNKNOWN, "in_doubt"
+    twin.save(force_insert=True)
+    question.pk, question.delivery_ids = None, [twin.pk]
+    question.save(force_insert=True)
+    ask()
+    twin.refresh_from_db()
+    assert Status(twin.status) is Status.UNKNOWN
 
 
 def test_nobody_is_asked_for_ever(shop: Shop, sandbox: Sandbox) -> None:

@@ -26,6 +26,7 @@ class Doomed:
 
     def start(self) -> None:
         site = self._context.site
+        site.watched.add(self._name)
         self._context.terminate(self._name)
         environ = {"NOTIFIER_FAILPOINT": self._point, "FAILPOINTS_ALLOWED": "1"}
         with suppress(ProcessFailed):  # the failpoint may be reached while the process starts
@@ -47,6 +48,7 @@ class Doomed:
         if not self.died:
             self._context.terminate(self._name)
             self._context.site.start(self._name)
+        self._context.site.watched.discard(self._name)
 
     def _wait_for_death(self) -> None:
         site = self._context.site
@@ -57,4 +59,5 @@ class Doomed:
         site.kill(self._name)
         self._context.allow_begun_by(self._name)
         site.start(self._name)
+        site.watched.discard(self._name)
         self._died.set()
