@@ -45,6 +45,17 @@ class Result:
         return {"name": values.pop("name"), "pass": values.pop("ok"), **values}
 
 
+#: how the problem begins of a load that the harness could not carry out: a program did not start, or no message was in
+#: flight when the fault was due
+_NOT_CARRIED_OUT = ("ProcessFailed:", "the fault was not injected")
+
+
+def prove_nothing(results: list[Result]) -> bool:
+    """Whether rows of a load failed, and all for a reason that says nothing about the product's counts."""
+    problems = [problem for result in results for problem in result.problems]
+    return bool(problems) and all(problem.startswith(_NOT_CARRIED_OUT) for problem in problems)
+
+
 def write(path: Path, results: list[Result]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([result.json for result in results], indent=1) + "\n")

@@ -9,6 +9,7 @@ import pytest
 from notifier import failpoints
 from notifier.local.processes.programs import PROJECT
 from tests.chaos.options import Options
+from tests.chaos.report import Result, prove_nothing
 from tests.chaos.rows import all_rows, loads
 from tests.chaos.rows.failpoints import FIRST, SECOND
 
@@ -62,3 +63,21 @@ def test_globs_choose_rows_and_none_chooses_all() -> None:
     chosen = Options.read({"ROWS": "kill*, goaway"})
     assert [chosen.chooses(name) for name in ("kill web", "goaway", "5xx")] == [True, True, False]
     assert Options.read({}).chooses("5xx")
+
+
+@pytest.mark.parametrize(
+    ("problems", "again"),
+    [
+        ([], False),
+        (["ProcessFailed: web ended before it was ready"], True),
+        (["the fault was not injected in 12 rounds of campaigns"], True),
+        (["I1: 3 messages are lost"], False),
+        (["ProcessFailed: web ended before it was ready", "I1: 3 messages are lost"], False),
+        (["AssertionError: 2 numbers were shown twice"], False),
+    ],
+)
+def test_a_load_runs_again_only_if_it_was_not_carried_out(problems: list[str], again: bool) -> None:
+    failed = Result("a row")
+    for problem in problems:
+        failed.fail(problem)
+    assert prove_nothing([Result("another row"), failed]) is again
