@@ -6,8 +6,8 @@ import pytest
 
 from tests.retention.bloat import measure_a_week
 
-#: of tables, and of indexes: a page of an index whose entries were deleted here and there stays as it is. Runs differ by
-#: some points, and small tables by more: 5,000 a day measure up to 29 and 38 %, half as many 40 %
+#: of tables, and of indexes: a page of an index whose entries were deleted here and there stays as it is. Runs differ
+#: by some points, and small tables by more: 5,000 a day measure up to 29 and 38 %, half as many 40 %
 MOST_OF_TABLES, MOST_OF_INDEXES = 0.36, 0.48
 #: bytes; of less, a page is a large share
 LEAST = 150_000
