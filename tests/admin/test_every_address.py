@@ -36,7 +36,8 @@ ODD = (
 )  # fmt: skip
 FILES = (b"", b"\xff\0" * 50, b"GIF89a<svg onload=alert(1)>", b"external_id\n\xff\n\0\n")
 #: the session, and when it was last used; the accounts of the sandbox, which are made when a message first needs them
-BOOKKEEPING = re.compile(r"\"(django_session|tenants_loginsession|notifier_provideraccount)\"")
+# that a person's data was looked at is written down (recipient.read)
+BOOKKEEPING = re.compile(r"\"(django_session|tenants_loginsession|notifier_provideraccount)\"|'recipient\.read'")
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE\s+\"|DELETE FROM)")
 #: these pages keep what they hand out, so a GET may write
 WRITING_GETS = frozenset({"login_setup", "shown_once"})
