@@ -36,8 +36,11 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if failure is not None:
         item._initrequest()  # type: ignore[attr-defined]
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if not any(report.failed for report in reports):
+        again = next((report for report in reports if report.failed), None)
+        if again is None:
             reports[0].user_properties.append((UNSTEADY, failure.longreprtext))
+        else:
+            again.sections.append((f"{UNSTEADY}, in its {failure.when}", failure.longreprtext))
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

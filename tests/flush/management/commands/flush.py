@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.commands import flush
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
 #: what `migrate` writes, and a test does not change for another
 KEPT = ("django_migrations", "django_content_type", "auth_permission", "tenants_signingkey")
@@ -47,6 +48,20 @@ WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_si
 """
 
 
+#: a web process that still writes holds some tables while it waits for another; PostgreSQL ends one of the two
+ATTEMPTS = 5
+
+
+def _empty(cursor: Any) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            cursor.execute(_EMPTY)
+            return
+        except OperationalError as problem:
+            if attempt == ATTEMPTS or not isinstance(problem.__cause__, DeadlockDetected):
+                raise
+
+
 class Command(flush.Command):
     def handle(self, **options: Any) -> None:
         """Empty the database. A server that forbids the short way, such as one of DATABASE_URL, is emptied as Django
@@ -55,7 +70,7 @@ class Command(flush.Command):
             cursor.execute(_MAY_SKIP_TRIGGERS)
             if cursor.fetchone() != (True,):
                 return super().handle(**options)
-            cursor.execute(_EMPTY)
+            _empty(cursor)
             cursor.execute(_LARGE, [SMALL, list(KEPT)])
             large = [table for (table,) in cursor.fetchall()]
             if large:
