@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from notifier.local.console import say_nothing
-from notifier.local.testing import LOCAL, remove_folder
 from tests.clusters.pooler import find_pgbouncer
 from tests.clusters.site import ClusterSite
 from tests.flows.sandbox import Sandbox
+from tests.flows.site import running
 from tests.flows.tenant import Tenant
 
 
@@ -26,11 +25,8 @@ def missing(what: str) -> None:
 def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterSite]:
     if find_pgbouncer() is None:
         missing("no pgbouncer (apt-get install pgbouncer)")
-    folder = LOCAL / f"test-{os.getpid()}-cluster"
-    with ClusterSite(folder, test=True, environ={}, say=say_nothing) as running:
-        running.up()
-        yield running
-    remove_folder(folder, keep_logs=request.session.testsfailed > 0)
+    with running(ClusterSite, "cluster", request.session) as site:
+        yield site
 
 
 @pytest.fixture

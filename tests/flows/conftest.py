@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from notifier.local.console import say_nothing
-from notifier.local.testing import LOCAL, remove_folder
 from tests.flows.sandbox import Sandbox
-from tests.flows.site import Site
+from tests.flows.site import Site, running
 from tests.flows.tenant import Tenant
 from tests.flows.two_tenants import Side
 
@@ -26,13 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    """Servers, sandbox, web, workers and beat, in a folder that notifier.local.testing removes after a killed run. The
-    logs of a run with failures stay."""
-    folder = LOCAL / f"test-{os.getpid()}-flows"
-    with Site(folder, test=True, environ={}, say=say_nothing) as running:
-        running.up()
-        yield running
-    remove_folder(folder, keep_logs=request.session.testsfailed > 0)
+    with running(Site, "flows", request.session) as site:
+        yield site
 
 
 @pytest.fixture

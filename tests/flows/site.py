@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
+import pytest
+
+from notifier.local.console import say_nothing
 from notifier.local.stack import Stack
+from notifier.local.testing import LOCAL, remove_folder
 from tests.flows.sandbox import Sandbox
 
 #: A lease must exceed the provider timeout. Small shards, so that a campaign of some thousands has many shards.
@@ -95,3 +103,17 @@ class Site(Stack):
         done = self.manage("shell", "-c", script)
         assert done.returncode == 0, done.stderr
         return [line.partition(" ")[2] for line in done.stdout.splitlines() if line.startswith("made ")]
+
+
+S = TypeVar("S", bound=Site)
+
+
+@contextmanager
+def running(kind: type[S], name: str, session: pytest.Session) -> Iterator[S]:
+    """Servers, sandbox, web, workers and beat, in a folder that notifier.local.testing removes after a killed run. The
+    logs of a run with failures stay."""
+    folder = LOCAL / f"test-{os.getpid()}-{name}"
+    with kind(folder, test=True, environ={}, say=say_nothing) as site:
+        site.up()
+        yield site
+    remove_folder(folder, keep_logs=session.testsfailed > 0)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from inbox.models import Feed, InboxMessage, State
 from notifier.delivery.retention import partitions
 from notifier.delivery.retention.partitions import months_of
-from notifier.models import DeadLetter, Delivery, DeliveryEvent, MessageCount, Notification, RetiredPartition, Route
+from notifier.models import DeadLetter, Delivery, DeliveryEvent, MessageCount, Notification, RetiredPartition
 from notifier.models.partitions import PARTITIONED, default_rows, first_partitions, make_ahead
 from notifier.vocabulary.ids import id_floor, new_id
 from notifier.vocabulary.status import Status
@@ -22,6 +22,7 @@ from tenants.retention.registry import Pace
 from tests.campaigns.workers import in_parallel
 from tests.delivery.build import Shop, an_order
 from tests.retention.conftest import deliver_all, run_after
+from tests.retention.holders import HOLDERS_OF_ANY_ROW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,18 +84,9 @@ def test_a_month_goes_when_its_last_day_is_old_and_not_before(shop: Shop) -> Non
 
 
 HOLDERS: dict[str, Callable[[Delivery], Any]] = {
-    "queued": lambda row: Delivery.objects.filter(pk=row.pk).update(status=Status.QUEUED, settled_at=None),
+    **HOLDERS_OF_ANY_ROW,
     "ended lately": lambda row: Delivery.objects.filter(pk=row.pk).update(
         settled_at=datetime.now(UTC) + timedelta(days=245)
-    ),
-    "dead letter": lambda row: DeadLetter.objects.create(
-        tenant_id=row.tenant_id, delivery=row, channel="in_app", attempts=1, last_error="no"
-    ),
-    "route under way": lambda row: Route.objects.create(
-        tenant_id=row.tenant_id,
-        notification=Notification.objects.get(deliveries=row),
-        steps=[],
-        due_at=datetime.now(UTC),
     ),
 }
 

@@ -18,6 +18,7 @@ from notifier.vocabulary.status import Status
 from tenants.load_shedding import level, switch
 from tests.delivery.build import Shop, an_order
 from tests.retention.conftest import deliver_all, keep_for, run_after
+from tests.retention.holders import HOLDERS_OF_ANY_ROW
 
 # a claim compares with the time at which its transaction began
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,19 +78,10 @@ def test_an_unread_message_leaves_the_counters_of_its_inbox(shop: Shop) -> None:
 
 
 HOLDERS: dict[str, Callable[[Delivery], Any]] = {
-    "queued": lambda row: Delivery.objects.filter(pk=row.pk).update(status=Status.QUEUED, settled_at=None),
+    **HOLDERS_OF_ANY_ROW,
     "sending": lambda row: Delivery.objects.filter(pk=row.pk).update(status=Status.SENDING, settled_at=None),
     "ended lately": lambda row: Delivery.objects.filter(pk=row.pk).update(
         settled_at=datetime.now(UTC) + timedelta(days=5)
-    ),
-    "dead letter": lambda row: DeadLetter.objects.create(
-        tenant_id=row.tenant_id, delivery=row, channel="in_app", attempts=1, last_error="no"
-    ),
-    "route under way": lambda row: Route.objects.create(
-        tenant_id=row.tenant_id,
-        notification=Notification.objects.get(deliveries=row),
-        steps=[],
-        due_at=datetime.now(UTC),
     ),
     "snoozed": lambda row: InboxMessage.objects.filter(pk=row.pk).update(
         state=State.SNOOZED, snoozed_until=datetime.now(UTC) + timedelta(days=30)
