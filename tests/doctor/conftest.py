@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
+from notifier.channels.queues import queues
 from notifier.delivery.accounts import health, registry
 from notifier.delivery.infra import redis
 from notifier.doctor.registry import DEFAULTS, Options, all_checks
@@ -33,7 +34,8 @@ def look(db: None, monkeypatch: pytest.MonkeyPatch) -> Look:
 
 @pytest.fixture(autouse=True)
 def as_new() -> Iterator[None]:
-    """What this process remembers of Redis and of accounts ends with the test."""
+    """What this process remembers of Redis and of accounts ends with the test. No tasks of other tests wait."""
+    redis.client().delete(*queues())
     yield
     redis.reset()
     health.reset()

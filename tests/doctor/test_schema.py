@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from notifier.local.servers.ports import free_port
 from notifier.models import DeliveryEvent
-from notifier.models.partitions import make_ahead, month_after
+from notifier.models.partitions import month_after
 from tests.delivery.build import a_shop
 from tests.doctor.conftest import Look
 
@@ -27,7 +27,6 @@ def execute(statement: str) -> None:
     ["migrations", "roles", "rights of web", "row-level security", "signature", "partitions", "default partitions"],
 )
 def test_a_migrated_database_has_no_finding(name: str, look: Look) -> None:
-    make_ahead(datetime.now(UTC).date())
     assert look(name) == []
 
 
@@ -100,7 +99,6 @@ def url_of_tests() -> str:
 
 @pytest.mark.parametrize(("months", "code"), [(1, "error partitions"), (3, "warning partitions-ahead")])
 def test_a_month_without_a_partition(months: int, code: str, look: Look) -> None:
-    make_ahead(datetime.now(UTC).date())
     month = month_after(datetime.now(UTC).date(), months)
     execute(f"DROP TABLE inbox_inboxmessage_{month:%Y_%m}")
     (line,) = look("partitions")

@@ -133,14 +133,18 @@ def test_two_people_launch_watch_pause_and_stop(site: Site, tenant: Tenant, sand
         # nothing that one must not do is hidden
         expect(author.locator("#step-go").get_by_role("button", name="GO")).to_be_disabled()
         author.get_by_role("button", name="Ask for approval").click()
+        expect(author.locator("#step-approval")).to_contain_text("no approver has decided yet")
         approver.goto(address)
         approver.get_by_role("button", name="Approve", exact=True).click()
         expect(approver.locator("#step-approval")).to_contain_text("Approved")
         author.goto(address)
         author.locator("#step-go").get_by_role("link", name="GO").first.click()
+        # the page is here: a look for the field, or a way to another page, must not come before it or its answer
+        expect(author.locator(".go-button")).to_be_visible()
         if author.locator("#typed").count():
             author.locator("#typed").fill("1200")
         author.locator(".go-button").click()
+        author.wait_for_url("**/change/")
         for watcher in (author, approver):
             watcher.goto(address)
             expect(watcher.locator("[data-live]")).to_be_visible()

@@ -14,7 +14,7 @@ from inbox.models import Feed, InboxMessage, State
 from notifier.delivery.retention import partitions
 from notifier.delivery.retention.partitions import months_of
 from notifier.models import DeadLetter, Delivery, DeliveryEvent, MessageCount, Notification, RetiredPartition
-from notifier.models.partitions import PARTITIONED, default_rows, first_partitions, make_ahead
+from notifier.models.partitions import PARTITIONED, default_rows, make_ahead
 from notifier.vocabulary.ids import id_floor, new_id
 from notifier.vocabulary.status import Status
 from tenants.retention.periods import all_cutoffs
@@ -28,23 +28,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def months_as_new(transactional_db: None) -> Any:
-    """Each test has its months, whatever a test before has dropped; and so has the next one."""
+def no_retired_partitions(transactional_db: None) -> Any:
+    """The emptying of the database makes new months; a detached one that a test left is no partition any more."""
     partitions.reset()
-    make_months()
     yield
     with connection.cursor() as cursor:
         for name, parent in RetiredPartition.objects.values_list("name", "parent"):
             cursor.execute(f"DROP TABLE IF EXISTS {name}")
             assert parent in PARTITIONED
-    make_months()
     RetiredPartition.objects.all().delete()
-
-
-def make_months() -> None:
-    with connection.cursor() as cursor:
-        for table in PARTITIONED:
-            cursor.execute(first_partitions(table, datetime.now(UTC).date()).partition(f"CREATE TABLE {table}_d")[0])
 
 
 def names(table: str) -> list[str]:

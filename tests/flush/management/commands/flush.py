@@ -8,6 +8,8 @@ from django.core.management.commands import flush
 from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
+from tests.flush.partitions import restore_partitions
+
 #: what `migrate` writes, and a test does not change for another
 KEPT = ("django_migrations", "django_content_type", "auth_permission", "tenants_signingkey")
 #: a table of more bytes is vacuumed: rows that are only deleted would make every scan of a later test slower
@@ -71,6 +73,7 @@ class Command(flush.Command):
             if cursor.fetchone() != (True,):
                 return super().handle(**options)
             _empty(cursor)
+            restore_partitions(cursor)
             cursor.execute(_LARGE, [SMALL, list(KEPT)])
             large = [table for (table,) in cursor.fetchall()]
             if large:
