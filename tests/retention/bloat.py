@@ -11,6 +11,7 @@ tables and indexes anew; what became smaller was empty.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import uuid
@@ -176,9 +177,13 @@ def main() -> None:
     """Start a PostgreSQL, migrate it, run the week and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--per-day", type=int, default=6_000)
-    per_day = parser.parse_args().per_day
+    parser.add_argument("--json", action="store_true", help="print numbers of bytes")
+    options = parser.parse_args()
     from notifier.local.testing import TestServers
 
+    # servers of its own: an open transaction of anybody else would keep old rows from being vacuumed
+    for name in ("DATABASE_URL", "WEB_DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
     servers = TestServers()
     servers.start()
     try:
@@ -188,13 +193,20 @@ def main() -> None:
 
         django.setup()
         call_command("migrate", verbosity=0)
-        for bloat in measure_a_week(per_day):
-            sys.stdout.write(
-                f"{bloat.table:26} heap {bloat.heap / 1e6:8.1f} MB, {bloat.heap_share:5.1%} empty;"
-                f" indexes {bloat.indexes / 1e6:8.1f} MB, {bloat.index_share:5.1%} empty\n"
-            )
+        show(measure_a_week(options.per_day), options.json)
     finally:
         servers.stop()
+
+
+def show(measured: list[Bloat], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps([bloat._asdict() for bloat in measured]))
+        return
+    for bloat in measured:
+        sys.stdout.write(
+            f"{bloat.table:26} heap {bloat.heap / 1e6:8.1f} MB, {bloat.heap_share:5.1%} empty;"
+            f" indexes {bloat.indexes / 1e6:8.1f} MB, {bloat.index_share:5.1%} empty\n"
+        )
 
 
 def measure_a_week(per_day: int, days: int = 7) -> list[Bloat]:
