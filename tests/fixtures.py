@@ -18,6 +18,14 @@ from django.test import Client
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Member, Tenant, User
 from tests.inbox.web import Web
+from tests.settings import SERVERS
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """The database goes with the servers of this process, so that no session of a web process that just ended keeps it
+    from being dropped."""
+    return django_db_keepdb or SERVERS is not None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(request: pytest.FixtureRequest) -> Iterator[ClusterSite]:
     if find_pgbouncer() is None:
         missing("no pgbouncer (apt-get install pgbouncer)")
@@ -36,7 +36,7 @@ def sandbox(cluster: ClusterSite) -> Sandbox:
     return cluster.sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_tenant(cluster: ClusterSite) -> Callable[[], Tenant]:
     return lambda: Tenant(cluster, cluster.new_tenant())
 

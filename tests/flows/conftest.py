@@ -21,8 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """Ends with the last flow of this process: some thirty idle processes cost a sixth of a core."""
     with running(Site, "flows", request.session) as site:
         yield site
 
@@ -34,7 +35,7 @@ def sandbox(site: Site) -> Sandbox:
     return site.sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_tenant(site: Site) -> Callable[[], Tenant]:
     return lambda: Tenant(site, site.new_tenant())
 
@@ -44,7 +45,7 @@ def tenant(new_tenant: Callable[[], Tenant], sandbox: Sandbox) -> Tenant:
     return new_tenant()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pair(new_tenant: Callable[[], Tenant]) -> tuple[Side, Side]:
     """Two tenants, both with a row of everything."""
     sides = Side(new_tenant(), "a", "ACMEWORD"), Side(new_tenant(), "b", "CANARY")

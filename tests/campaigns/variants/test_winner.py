@@ -35,7 +35,7 @@ __all__ = ["broker"]
 HOUR = timedelta(hours=1)
 
 
-def tested(site: Site, people: int = 200, **settings: Any) -> Campaign:
+def a_finished_test(site: Site, people: int = 200, **settings: Any) -> Campaign:
     """A campaign whose test has left and is in the ledger."""
     crowd(site, people)
     campaign = armed(with_variants(site, test_percent=80, **settings))
@@ -59,7 +59,7 @@ def mark_opened(campaign: Campaign, key: str, share: float) -> None:
 
 
 def test_by_hand_it_is_chosen_once(site: Site, broker: Broker) -> None:
-    campaign = tested(site, 40)
+    campaign = a_finished_test(site, 40)
     answers = in_parallel(*[partial(_choose, campaign, key) for key in ("A", "B", "A", "B")])
     winner = Experiment.objects.get(campaign=campaign).winner
     assert sorted(answers, key=str) == sorted([True, False, "winner_chosen", "winner_chosen"], key=str)
@@ -106,7 +106,7 @@ def test_a_test_of_everybody_has_no_winner_and_ends(site: Site, broker: Broker) 
 
 
 def test_the_rule_chooses_once_at_its_time(site: Site, broker: Broker) -> None:
-    campaign = tested(site, choice="rule", metric="opened", after_minutes=60, min_sample=50)
+    campaign = a_finished_test(site, choice="rule", metric="opened", after_minutes=60, min_sample=50)
     mark_opened(campaign, "A", 0.1)
     mark_opened(campaign, "B", 0.6)
     sweep(datetime.now(UTC))
@@ -134,7 +134,7 @@ def test_the_rule_chooses_once_at_its_time(site: Site, broker: Broker) -> None:
 def test_without_a_winner_the_rule_does_what_it_was_told(
     site: Site, broker: Broker, settings: dict[str, Any], winner: str, why: str
 ) -> None:
-    campaign = tested(site, 60, choice="rule", after_minutes=60, **settings)
+    campaign = a_finished_test(site, 60, choice="rule", after_minutes=60, **settings)
     mark_opened(campaign, "B", 0.1)
     for _ in range(2):
         rule.decide_due(datetime.now(UTC) + HOUR)
@@ -148,7 +148,7 @@ def test_without_a_winner_the_rule_does_what_it_was_told(
 
 
 def test_the_rule_waits_while_the_campaign_is_paused_or_its_test_still_leaves(site: Site, broker: Broker) -> None:
-    campaign = tested(site, 40, choice="rule", after_minutes=60, min_sample=1, otherwise="default")
+    campaign = a_finished_test(site, 40, choice="rule", after_minutes=60, min_sample=1, otherwise="default")
     pausing.pause(campaign.tenant_id, campaign.pk)
     rule.decide_due(datetime.now(UTC) + HOUR)
     assert Experiment.objects.get(campaign=campaign).looked_at is None
@@ -160,7 +160,7 @@ def test_the_rule_waits_while_the_campaign_is_paused_or_its_test_still_leaves(si
 
 
 def test_a_rest_that_came_too_late_ends_the_campaign(site: Site, broker: Broker) -> None:
-    campaign = tested(site, 40)
+    campaign = a_finished_test(site, 40)
     Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) + HOUR)
     sweep(datetime.now(UTC))
     assert AudienceRange.objects.filter(campaign=campaign).exists()
@@ -173,7 +173,7 @@ def test_a_rest_that_came_too_late_ends_the_campaign(site: Site, broker: Broker)
 def test_a_stop_before_the_winner_returns_the_quota_of_those_who_waited(site: Site, broker: Broker) -> None:
     site.acme.quotas = {"in_app": {"day": 1_000}}
     site.acme.save()
-    campaign = tested(site, 40)
+    campaign = a_finished_test(site, 40)
     waiting, begun = Experiment.objects.get(campaign=campaign).waiting, sum(s.begun for s in campaign.shards.all())
     assert waiting and begun and used(site) == waiting + begun
     stopping.stop(campaign.tenant_id, campaign.pk)
@@ -187,7 +187,7 @@ def used(site: Site) -> int:
 
 
 def test_results_count_people_of_each_part_and_who_left(site: Site, broker: Broker) -> None:
-    campaign = tested(site, 100, metric="unsubscribed", holdout_percent=10)
+    campaign = a_finished_test(site, 100, metric="unsubscribed", holdout_percent=10)
     assigned = parts(campaign)
     mark_opened(campaign, "A", 0.5)
     leaver = next(pk for pk, part in assigned.items() if part == "B")
