@@ -13,10 +13,10 @@ class CampaignsConfig(AppConfig):
         from campaigns import category, doctor, facts, retention
         from campaigns.admin import find, home_sent, template_uses
         from campaigns.admin.home import register_cards
-        from campaigns.arming import corrections, email_page
+        from campaigns.arming import email_page
+        from campaigns.arming.planning import corrections
         from campaigns.edit import uploads
-        from campaigns.lifecycle.digest_items import digest_items
-        from campaigns.lifecycle.policies import policies
+        from campaigns.lifecycle import digest_items, policies
         from campaigns.models import Campaign
         from campaigns.report import stored
         from campaigns.schedules import personal
@@ -50,9 +50,9 @@ class CampaignsConfig(AppConfig):
         jobs.register_reader(Import.Kind.LIST, uploads.read)
         # the package of imports does not know the channels, which a row of consents may name
         jobs.register_reader(Import.Kind.CONSENTS, lambda job, file: jobs.read_consents(job, file, channels()))
-        recheck.register_policies(policies)
+        recheck.register_policies(policies.policies)
         messages.register_replaced_keys(corrections.replaced_keys)
-        register_campaign_lookup(digest_items)
+        register_campaign_lookup(digest_items.digest_items)
         register_eraser("armed_messages", erase)
         register_eraser("schedules", personal.erase)
         register_exporter("schedules", personal.exported)

@@ -11,7 +11,7 @@ from celery.app.task import Task
 
 from campaigns import arming
 from campaigns import sweep as sweeping
-from campaigns.arming import scheduler
+from campaigns.arming.workers import scheduler
 from campaigns.lifecycle import canary, fanout, retrying, stopping
 from campaigns.report import accounting, stored
 from campaigns.sending import shards
@@ -19,13 +19,13 @@ from campaigns.sending import shards
 
 @shared_task(name="campaigns.arm", ignore_result=True)
 def arm(campaign_id: str) -> None:
-    """Arm a campaign that waits for it: this one, or another; see campaigns.arming.scheduler."""
+    """Arm a campaign that waits for it: this one, or another; see campaigns.arming.workers.scheduler."""
     scheduler.arm_next()
 
 
 @shared_task(name="campaigns.arm_ranges", ignore_result=True)
 def arm_ranges(campaign_id: str) -> None:
-    """Arm audience ranges beside other workers; see campaigns.arming.scheduler."""
+    """Arm audience ranges beside other workers; see campaigns.arming.workers.scheduler."""
     scheduler.arm_beside_others(uuid.UUID(campaign_id))
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns.admin import report_plots
 from campaigns.admin.page import CampaignPage, View, actor, change_url
-from campaigns.arming.corrections import REPLACING
+from campaigns.arming.planning.corrections import REPLACING
 from campaigns.audience import topic_of
 from campaigns.edit import corrections
 from campaigns.lifecycle import retrying

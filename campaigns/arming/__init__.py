@@ -2,12 +2,12 @@
 ledger's rows and the shards.
 
 Called by the API, the admin and the commands (`request_arm`, `disarm`) and by the tasks of the queue `batch`
-(`scheduler`, `run`). Calls `campaigns.audience`, `campaigns.shard` and the engine's planning, content and ledger.
+(`workers.scheduler`). Calls `campaigns.audience`, `campaigns.shard` and the engine's planning, content and ledger.
 
-Reading order: request, scheduler, run, ranges (the audience in ranges of some thousand entries; a range is one
-transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next worker),
-waves, planning, topic_message, assignment, variants, rest (of an A/B test), caps, sharding, prepared, ledger, warm.
-`email_page` renders one email again, for its recipient's browser.
+Reading order: `request`; `workers`: scheduler, run, ranges (the audience in ranges of some thousand entries; a range is
+one transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next
+worker), rest (of an A/B test); `planning`: waves, planner, topic_message, assignment, variants, caps; `storing`:
+sharding, prepared, ledger; `warm`. `email_page` renders one email again, for its recipient's browser.
 """
 
 from campaigns.arming.locks import is_being_armed
@@ -19,8 +19,8 @@ from campaigns.arming.request import (
     request_arm,
     return_to_draft,
 )
-from campaigns.arming.rest import campaigns_to_arm as campaigns_with_rest_to_arm
-from campaigns.arming.run import arm, arm_ranges, begin
+from campaigns.arming.workers.rest import campaigns_to_arm as campaigns_with_rest_to_arm
+from campaigns.arming.workers.run import arm, arm_ranges, begin
 
 __all__ = [
     "arm",

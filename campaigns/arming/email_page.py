@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns.arming.variants import version_for
+from campaigns.arming.planning.variants import version_for
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.content import templates

@@ -11,9 +11,9 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from campaigns.arming import locks
-from campaigns.arming.topic_message import topic_content
-from campaigns.arming.variants import freeze_versions
-from campaigns.arming.waves import check_not_over
+from campaigns.arming.planning.topic_message import topic_content
+from campaigns.arming.planning.variants import freeze_versions
+from campaigns.arming.planning.waves import check_not_over
 from campaigns.audience import check_kept
 from campaigns.audience.loading import check_loaded
 from campaigns.audit import OPERATOR, Act, Actor, record

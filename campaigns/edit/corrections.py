@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from campaigns.arming.corrections import REPLACING
+from campaigns.arming.planning.corrections import REPLACING
 from campaigns.audience import topic_of
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.audiences import free_name

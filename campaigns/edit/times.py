@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from campaigns.arming.waves import FIRST, check_not_over
+from campaigns.arming.planning.waves import FIRST, check_not_over
 from campaigns.lifecycle.launch_checks import (
     FARTHEST,
     check_launch_at,

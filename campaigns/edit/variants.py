@@ -9,7 +9,7 @@ from django.db import transaction
 
 from campaigns.approval import supersede
 from campaigns.arming import return_to_draft
-from campaigns.arming.variants import check_variant, version_of
+from campaigns.arming.planning.variants import check_variant, version_of
 from campaigns.audience import topic_of
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.editable import check_editable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from campaigns.arming.waves import LAST
+from campaigns.arming.planning.waves import LAST
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.audit import OPERATOR, Actor

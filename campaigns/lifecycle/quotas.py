@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
-from campaigns.arming.variants import experiment_of
+from campaigns.arming.planning.variants import experiment_of
 from campaigns.models import Campaign, Shard
 from campaigns.states import State
 from notifier.delivery.quotas import campaigns as quotas

@@ -68,11 +68,11 @@ class Campaign(TenantOwned):
     over_cap = models.IntegerField(default=0, editable=False)
     #: what GO took of the tenant's quotas, given back when the campaign is stopped (notifier.delivery.quotas.campaigns)
     reserved = models.JSONField(default=list, editable=False)
-    #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.scheduler)
+    #: when a worker last began one of the ranges: tenants take turns by it (campaigns.arming.workers.scheduler)
     turn_at = models.DateTimeField(null=True, editable=False)
     #: workers that arm the campaign now, and those that died of it
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: why messages cannot be sent: campaigns.arming.render_problems
+    #: why messages cannot be sent: campaigns.arming.planning.render_problems
     problems = models.JSONField(default=list, editable=False)
     # -- launch and sending --
     hold_seconds = models.PositiveSmallIntegerField(
@@ -107,7 +107,7 @@ class Campaign(TenantOwned):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     launch_planned_by_key = models.UUIDField(null=True, editable=False)
-    # -- at each recipient's local time: campaigns.arming.waves, campaigns.lifecycle.waves --
+    # -- at each recipient's local time: campaigns.arming.planning.waves, campaigns.lifecycle.waves --
     local_time = WallClockField(
         null=True,
         blank=True,

@@ -1,5 +1,5 @@
 """The A/B test of a campaign: its settings, its variants, and the choice of the winner. Nothing is stored by person:
-campaigns.arming.assignment derives the variant of a recipient from ids."""
+campaigns.arming.planning.assignment derives the variant of a recipient from ids."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
-from campaigns.arming.render_problems import RenderProblem, excluded_messages
-from campaigns.arming.variants import experiment_of, variant_sizes
+from campaigns.arming.planning.render_problems import RenderProblem, excluded_messages
+from campaigns.arming.planning.variants import experiment_of, variant_sizes
 from campaigns.audience import topic_of
 from campaigns.lifecycle import quotas
 from campaigns.lifecycle.waves import Wave, waves_of

@@ -10,7 +10,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.timezone import localtime
 
-from campaigns.arming.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
+from campaigns.arming.planning.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
 from campaigns.lifecycle import planned

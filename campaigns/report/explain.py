@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.arming import delivery_id_range
-from campaigns.arming.assignment import HOLDOUT, REST
 from campaigns.arming.ids import delivery_ids
-from campaigns.arming.variants import part_of
+from campaigns.arming.planning.assignment import HOLDOUT, REST
+from campaigns.arming.planning.variants import part_of
 from campaigns.audience import contains, is_kept
 from campaigns.category import category_rule_of
 from campaigns.models import Audience, Campaign, Experiment

@@ -18,7 +18,7 @@ from django.db.models import Sum
 from django.utils.timezone import localtime
 
 from campaigns.arming import delivery_id_range
-from campaigns.arming.render_problems import excluded_messages
+from campaigns.arming.planning.render_problems import excluded_messages
 from campaigns.audience import topic_of
 from campaigns.final_report import final_content
 from campaigns.lifecycle.waves import Wave, waves_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from campaigns.arming import delivery_id_range
-from campaigns.arming.assignment import SLOT_SQL
-from campaigns.arming.variants import parts_for
+from campaigns.arming.planning.assignment import SLOT_SQL
+from campaigns.arming.planning.variants import parts_for
 from campaigns.models import Campaign, CampaignVariant, Experiment
 from notifier.delivery.ledger.campaigns.campaign_variants import PartCounts, PartQuery, count_parts
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from campaigns.arming.assignment import REST
+from campaigns.arming.planning.assignment import REST
 from campaigns.models import Campaign, CampaignVariant, Experiment, Metric, Otherwise
 from campaigns.variants import stored
 from campaigns.variants.rule import events_of, look_at

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from campaigns import arming, tasks
-from campaigns.arming import scheduler
+from campaigns.arming.workers import scheduler
 from campaigns.states import State
 from notifier.delivery.engagement.apply import apply_due
 from notifier.delivery.engagement.hits import Arrived, Hit, store

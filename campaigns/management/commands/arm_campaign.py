@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns import arming
-from campaigns.arming.render_problems import problem_sentences
+from campaigns.arming.planning.render_problems import problem_sentences
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.errors import NotifierError

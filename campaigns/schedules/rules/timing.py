@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
-from campaigns.arming.waves import FIRST, LAST
+from campaigns.arming.planning.waves import FIRST, LAST
 from campaigns.models import Schedule
 from campaigns.schedules.rules.cron import read_cron
 from campaigns.schedules.rules.rrule import LEAST_MINUTES, read_rrule

@@ -20,8 +20,10 @@ from pytest_django import Settings
 
 from campaigns import arming, tasks
 from campaigns import audience as audiences
-from campaigns.arming import ids, ranges, request, scheduler, sharding
+from campaigns.arming import ids, request
 from campaigns.arming.limits import ArmingLimits
+from campaigns.arming.storing import sharding
+from campaigns.arming.workers import ranges, scheduler
 from campaigns.management.commands.arm_campaign import bar
 from campaigns.models import Audience, AudienceRange, Campaign, Shard
 from campaigns.shard import payload

@@ -9,9 +9,9 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.arming import render_problems
 from campaigns.arming.limits import ArmingLimits
-from campaigns.arming.render_problems import RenderProblem
+from campaigns.arming.planning import render_problems
+from campaigns.arming.planning.render_problems import RenderProblem
 from campaigns.models import Campaign
 from campaigns.states import State
 from notifier.delivery.content import templates

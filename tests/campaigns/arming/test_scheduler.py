@@ -12,10 +12,10 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming, tasks
-from campaigns.arming import run, scheduler
 from campaigns.arming.limits import ArmingLimits
-from campaigns.arming.memory import limited_memory
-from campaigns.arming.planning import CampaignPlanner
+from campaigns.arming.planning.planner import CampaignPlanner
+from campaigns.arming.workers import run, scheduler
+from campaigns.arming.workers.memory import limited_memory
 from campaigns.models import Audience, AudienceRange, Campaign
 from campaigns.states import State
 from notifier.channels.queues import BATCH

@@ -6,8 +6,8 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from campaigns.arming.assignment import HOLDOUT, REST
-from campaigns.arming.variants import part_of
+from campaigns.arming.planning.assignment import HOLDOUT, REST
+from campaigns.arming.planning.variants import part_of
 from campaigns.edit.variants import put_variants
 from campaigns.models import Campaign, Shard
 from campaigns.sending.shards import send_shard

@@ -8,8 +8,8 @@ import pytest
 from django.db import DatabaseError
 
 from campaigns import arming
-from campaigns.arming.assignment import HOLDOUT, REST
 from campaigns.arming.limits import ArmingLimits
+from campaigns.arming.planning.assignment import HOLDOUT, REST
 from campaigns.edit import campaigns as edit
 from campaigns.edit.variants import put_variants, remove_variants
 from campaigns.lifecycle import launch, stopping

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from django.db import connection
 
-from campaigns.arming.assignment import HOLDOUT, REST, SLOT_SQL, SLOTS, parts_of, slot_finder
+from campaigns.arming.planning.assignment import HOLDOUT, REST, SLOT_SQL, SLOTS, parts_of, slot_finder
 
 CAMPAIGN = uuid.UUID("01a1fc68-18b1-7c3d-9b62-1e7a8c3d0f25")
 TWO = [("A", 1), ("B", 1)]

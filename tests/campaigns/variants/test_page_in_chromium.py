@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from campaigns.arming.assignment import REST
+from campaigns.arming.planning.assignment import REST
 from campaigns.edit.variants import put_variants
 from campaigns.lifecycle import launch
 from campaigns.models import Campaign, CampaignVariant, Experiment

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.arming.assignment import REST
+from campaigns.arming.planning.assignment import REST
 from campaigns.lifecycle import launch, pausing, stopping
 from campaigns.lifecycle.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, Experiment

@@ -8,9 +8,9 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from campaigns.arming.planning import Route
-from campaigns.arming.sharding import canary_counts
-from campaigns.arming.waves import LocalClock, check_not_over, split_people
+from campaigns.arming.planning.planner import Route
+from campaigns.arming.planning.waves import LocalClock, check_not_over, split_people
+from campaigns.arming.storing.sharding import canary_counts
 from notifier.errors import InvalidInput
 from notifier.values.zones import zone
 from notifier.vocabulary.people import Person

@@ -1,5 +1,5 @@
 """The SQL of A/B tests on the ledger: what the people of each part of a test did. Parts are made of slots, which the
-caller's expression computes from a row's recipient (campaigns.arming.assignment)."""
+caller's expression computes from a row's recipient (campaigns.arming.planning.assignment)."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from operator import itemgetter
 
 from django.conf import settings
 
-from campaigns.arming.caps import NO_PLACES, PlaceTaker, Recipients, ShardPlaces
-from campaigns.arming.planning import CampaignPlanner, Message, RangePlan, Route
-from campaigns.arming.prepared import prepared_bodies
+from campaigns.arming.planning.caps import NO_PLACES, PlaceTaker, Recipients, ShardPlaces
+from campaigns.arming.planning.planner import CampaignPlanner, Message, RangePlan, Route
+from campaigns.arming.storing.prepared import prepared_bodies
 from campaigns.models import Campaign, Shard
 from campaigns.shard import payload
 from notifier.channels import channel

@@ -4,7 +4,7 @@ subscribed, so the message has no recipient: nothing in it may be personal, and 
 from __future__ import annotations
 
 from campaigns.arming import ids
-from campaigns.arming.planning import CampaignPlanner, Message, RangePlan, Route
+from campaigns.arming.planning.planner import CampaignPlanner, Message, RangePlan, Route
 from campaigns.audience.topics import CHANNEL, PLATFORM, address_of
 from campaigns.models import Campaign
 from notifier.channels import channel

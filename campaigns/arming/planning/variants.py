@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from django.db.models import F, Sum
 
-from campaigns.arming.assignment import HOLDOUT, REST, Parts, parts_of, slot_finder
 from campaigns.arming.limits import LIMITS, ArmingLimits
-from campaigns.arming.planning import CampaignPlanner, RangePlan, keep_one_per_address
-from campaigns.arming.waves import LocalClock
+from campaigns.arming.planning.assignment import HOLDOUT, REST, Parts, parts_of, slot_finder
+from campaigns.arming.planning.planner import CampaignPlanner, RangePlan, keep_one_per_address
+from campaigns.arming.planning.waves import LocalClock
 from campaigns.models import Campaign, CampaignVariant, Experiment, Shard
 from campaigns.states import State
 from notifier.delivery.content import templates

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from campaigns.arming import run
 from campaigns.arming.limits import LIMITS, ArmingLimits
-from campaigns.arming.memory import limited_memory
+from campaigns.arming.workers import run
+from campaigns.arming.workers.memory import limited_memory
 from campaigns.models import Campaign
 from notifier.channels.queues import BATCH
 from notifier.tasks import post, waiting

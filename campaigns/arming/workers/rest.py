@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Least
 
-from campaigns.arming import ranges
+from campaigns.arming.workers import ranges
 from campaigns.audit import Act, record
 from campaigns.models import Campaign, Experiment, Shard
 from campaigns.states import State, move

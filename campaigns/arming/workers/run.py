@@ -14,15 +14,17 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 
 from campaigns import audience
-from campaigns.arming import ledger, locks, ranges, rest, sharding
+from campaigns.arming import locks
 from campaigns.arming.limits import LIMITS, ArmingLimits
-from campaigns.arming.planning import CampaignPlanner, RangePlan
-from campaigns.arming.render_problems import count_unrendered, problem_sentences
+from campaigns.arming.planning.planner import CampaignPlanner, RangePlan
+from campaigns.arming.planning.render_problems import count_unrendered, problem_sentences
+from campaigns.arming.planning.topic_message import plan_topic
+from campaigns.arming.planning.variants import planner_for, why_nobody_tests
 from campaigns.arming.request import forget_arming, remove_arming
-from campaigns.arming.sharding import ShardDraft
-from campaigns.arming.topic_message import plan_topic
-from campaigns.arming.variants import planner_for, why_nobody_tests
+from campaigns.arming.storing import ledger, sharding
+from campaigns.arming.storing.sharding import ShardDraft
 from campaigns.arming.warm import warm_workers
+from campaigns.arming.workers import ranges, rest
 from campaigns.audit import tell
 from campaigns.models import AudienceRange, Campaign, Shard
 from campaigns.states import State, move

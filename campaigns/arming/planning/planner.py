@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from campaigns.arming import ids
-from campaigns.arming.caps import caps_of_campaign
-from campaigns.arming.corrections import corrected_by
 from campaigns.arming.limits import LIMITS, ArmingLimits
-from campaigns.arming.render_problems import RenderProblem, add_problem
-from campaigns.arming.waves import WaveSplit, clock_of, split_people
+from campaigns.arming.planning.caps import caps_of_campaign
+from campaigns.arming.planning.corrections import corrected_by
+from campaigns.arming.planning.render_problems import RenderProblem, add_problem
+from campaigns.arming.planning.waves import WaveSplit, clock_of, split_people
 from campaigns.category import category_rule_of
 from campaigns.models import Campaign
 from notifier.delivery.accounts import registry
@@ -99,7 +99,7 @@ class CampaignPlanner:
     """Plans ranges of one campaign, as the campaign was when arming began. `version_id`: of a variant; None: of the
     campaign's own template."""
 
-    #: which ranges it plans: "all", or the "rest" of an A/B test (campaigns.arming.variants)
+    #: which ranges it plans: "all", or the "rest" of an A/B test (campaigns.arming.planning.variants)
     phase = "all"
     #: whether a range stays, for its rest, when it is planned
     keeps_ranges = False

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from campaigns.arming.planning import CampaignPlanner, SuppressedMessage
-from campaigns.arming.sharding import ShardDraft
+from campaigns.arming.planning.planner import CampaignPlanner, SuppressedMessage
+from campaigns.arming.storing.sharding import ShardDraft
 from notifier.delivery.ledger.campaigns import campaign_rows
 from notifier.delivery.ledger.campaigns.campaign_rows import text_array
 from notifier.vocabulary.status import Status

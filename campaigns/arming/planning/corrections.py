@@ -1,7 +1,7 @@
 """A campaign that corrects another one: it goes to exactly the addresses that got the other's messages, with their
 collapse keys, so that phones replace the message.
 
-`planning` asks here who got it, and the engine asks for the keys (`AppConfig.ready` registers `replaced_keys`). A
+`planner` asks here who got it, and the engine asks for the keys (`AppConfig.ready` registers `replaced_keys`). A
 correction of a correction carries the keys of the first campaign.
 """
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from campaigns import audience
 from campaigns.arming.limits import LIMITS
-from campaigns.arming.render_problems import RenderProblem, merge_problems
+from campaigns.arming.planning.render_problems import RenderProblem, merge_problems
 from campaigns.models import AudienceRange, Campaign
 from campaigns.states import State
 from notifier.delivery.planning.consent_changes import Unseen
