@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from campaigns.audit import OPERATOR
-from campaigns.lifecycle import launch, pausing, planned
+from campaigns.lifecycle.launching import launch, planned
+from campaigns.lifecycle.running import pausing
 from campaigns.models import Campaign, Schedule
 from campaigns.schedules import control
 from campaigns.states import State

@@ -48,7 +48,7 @@ def count_finally(everybody: list[Cutoffs], pace: Pace) -> None:
 
 def _end(campaign: Campaign) -> bool:
     """Count the campaign for the last time. False: meanwhile somebody has begun a retry or a correction, which lock the
-    campaign's row as well (campaigns.lifecycle.retrying, campaigns.edit.corrections)."""
+    campaign's row as well (campaigns.lifecycle.running.retrying, campaigns.edit.corrections)."""
     content = stored.last_content(campaign)
     as_counted = Campaign.objects.select_for_update().filter(
         pk=campaign.pk, state=campaign.state, accounted_at=campaign.accounted_at, report_final_at__isnull=True

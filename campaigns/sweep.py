@@ -6,7 +6,9 @@ import uuid
 from datetime import datetime
 
 from campaigns import arming
-from campaigns.lifecycle import canary, fanout, launch, planned, retrying, stopping, winner
+from campaigns.lifecycle.launching import launch, planned
+from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.running import canary, retrying, stopping, winner
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse
 from campaigns.report import accounting

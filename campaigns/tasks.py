@@ -12,7 +12,8 @@ from celery.app.task import Task
 from campaigns import arming
 from campaigns import sweep as sweeping
 from campaigns.arming.workers import scheduler
-from campaigns.lifecycle import canary, fanout, retrying, stopping
+from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.running import canary, retrying, stopping
 from campaigns.report import accounting, stored
 from campaigns.sending import shards
 
@@ -31,7 +32,7 @@ def arm_ranges(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
 def dispatch(campaign_id: str, since: str = "") -> None:
-    """Publish the shards of a campaign that are due; see campaigns.lifecycle.fanout."""
+    """Publish the shards of a campaign that are due; see campaigns.lifecycle.rollout.fanout."""
     if not fanout.dispatch(uuid.UUID(campaign_id), _time(since)):
         canary.advance(uuid.UUID(campaign_id))
 
@@ -60,7 +61,7 @@ def finish_chord(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.cancel_rows", ignore_result=True)
 def cancel_rows(campaign_id: str) -> None:
-    """Write down what a stop left unsent; see campaigns.lifecycle.stopping."""
+    """Write down what a stop left unsent; see campaigns.lifecycle.running.stopping."""
     stopping.cancel_rows(uuid.UUID(campaign_id))
 
 
@@ -78,7 +79,7 @@ def report(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.retry", ignore_result=True)
 def retry(campaign_id: str) -> None:
-    """Queue the next batch of a retry; see campaigns.lifecycle.retrying."""
+    """Queue the next batch of a retry; see campaigns.lifecycle.running.retrying."""
     retrying.queue_failed(uuid.UUID(campaign_id))
 
 

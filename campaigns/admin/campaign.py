@@ -32,7 +32,7 @@ from campaigns.admin.writing import WritingViews, form_texts
 from campaigns.approval import clearance
 from campaigns.audience import Reach, is_kept, loading, people_of, topic_of
 from campaigns.edit import campaigns, drafts, uploads
-from campaigns.lifecycle import canary
+from campaigns.lifecycle.running import canary
 from campaigns.models import Campaign
 from campaigns.preflight.preflight import preflight, read_seconds
 from campaigns.preflight.road import Known, canary_of, road, share_first

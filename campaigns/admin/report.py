@@ -21,7 +21,7 @@ from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.arming.planning.corrections import REPLACING
 from campaigns.audience import topic_of
 from campaigns.edit import corrections
-from campaigns.lifecycle import retrying
+from campaigns.lifecycle.running import retrying
 from campaigns.models import Campaign
 from campaigns.report import results, stored
 from campaigns.report.files import FAILED_HEADER, RESULTS_HEADER, failed_rows, result_rows

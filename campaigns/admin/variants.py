@@ -16,7 +16,7 @@ from campaigns.admin.page import CampaignPage, View, actor, change_url
 from campaigns.admin.variants_plot import rates_plot
 from campaigns.audience import people_of
 from campaigns.edit.variants import KEYS, LEAST, put_variants, remove_variants
-from campaigns.lifecycle.winner import choose_winner
+from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import Campaign, CampaignVariant, Choice, Experiment, Metric, Otherwise
 from campaigns.states import LAUNCHED, State
 from campaigns.variants.results import results, state_sentence

@@ -20,7 +20,7 @@ from campaigns.approval import check_cleared, clearance, content_hash
 from campaigns.arming.warm import warm_workers
 from campaigns.audience import topic_of
 from campaigns.edit import campaigns
-from campaigns.lifecycle import launch, planned
+from campaigns.lifecycle.launching import launch, planned
 from campaigns.models import Campaign, Rollout
 from campaigns.preflight.go_sentence import go_sentence
 from campaigns.preflight.preflight import preflight, read_seconds

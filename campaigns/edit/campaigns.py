@@ -14,7 +14,7 @@ from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.editable import check_editable
 from campaigns.edit.fields import MAX_NAME, columns_of
 from campaigns.edit.variants import check_campaign, copy_variants
-from campaigns.lifecycle.planned import planner_columns
+from campaigns.lifecycle.launching.planned import planner_columns
 from campaigns.models import Campaign, CampaignVariant
 from campaigns.states import ENDED
 from notifier.errors import Conflict, InvalidInput

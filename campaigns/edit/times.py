@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaigns.arming.planning.waves import FIRST, check_not_over
-from campaigns.lifecycle.launch_checks import (
+from campaigns.lifecycle.launching.checks import (
     FARTHEST,
     check_launch_at,
     check_launch_before_local_time,

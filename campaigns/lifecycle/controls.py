@@ -10,7 +10,8 @@ from enum import Flag, auto
 
 from campaigns import arming
 from campaigns.audit import Act, Actor
-from campaigns.lifecycle import launch, pausing, planned, retrying, stopping, winner
+from campaigns.lifecycle.launching import launch, planned
+from campaigns.lifecycle.running import pausing, retrying, stopping, winner
 from campaigns.lifecycle.transition import find_campaign
 from campaigns.models import Campaign
 from campaigns.states import State

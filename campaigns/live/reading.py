@@ -16,8 +16,8 @@ from django.db import connection
 
 from campaigns.arming import delivery_id_range
 from campaigns.final_report import final_content
-from campaigns.lifecycle import canary
-from campaigns.lifecycle.waves import waves_of
+from campaigns.lifecycle.rollout.waves import waves_of
+from campaigns.lifecycle.running import canary
 from campaigns.live import figures
 from campaigns.live.figures import Failure, LiveFigures, ShardRow
 from campaigns.models import Campaign, Rollout

@@ -91,7 +91,7 @@ class Campaign(TenantOwned):
         default=50, help_text=_("The campaign pauses itself when more than this percentage of its addresses is dead.")
     )
     rollout = models.CharField(max_length=12, choices=Rollout, default=Rollout.ALL, editable=False)
-    # -- planned launch: campaigns.lifecycle.planned --
+    # -- planned launch: campaigns.lifecycle.launching.planned --
     launch_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -107,7 +107,7 @@ class Campaign(TenantOwned):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     launch_planned_by_key = models.UUIDField(null=True, editable=False)
-    # -- at each recipient's local time: campaigns.arming.planning.waves, campaigns.lifecycle.waves --
+    # -- at each recipient's local time: campaigns.arming.planning.waves, campaigns.lifecycle.rollout.waves --
     local_time = WallClockField(
         null=True,
         blank=True,
@@ -132,7 +132,7 @@ class Campaign(TenantOwned):
     rehearsal_of = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="rehearsals"
     )
-    # -- after the launch: campaigns.lifecycle.retrying, campaigns.edit.corrections --
+    # -- after the launch: campaigns.lifecycle.running.retrying, campaigns.edit.corrections --
     #: the campaign whose messages this one replaces: it goes to the addresses that got those, with their collapse keys
     corrects = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="corrections", db_index=False

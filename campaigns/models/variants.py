@@ -34,7 +34,8 @@ class Otherwise(models.TextChoices):
 
 
 class Experiment(TenantOwned):
-    """The A/B test of a campaign. `winner` is written once, by the conditional UPDATE of campaigns.lifecycle.winner."""
+    """The A/B test of a campaign. `winner` is written once, by the conditional UPDATE of
+    campaigns.lifecycle.running.winner."""
 
     campaign = models.OneToOneField(Campaign, on_delete=models.CASCADE, related_name="experiment")
     #: percent of the audience; the rest waits for the winner

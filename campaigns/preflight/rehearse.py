@@ -13,7 +13,7 @@ from campaigns import arming
 from campaigns.audit import Act, Actor, record
 from campaigns.edit.fields import MAX_NAME
 from campaigns.edit.variants import copy_variants
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Campaign, Experiment
 from campaigns.states import State
 from notifier.errors import Conflict

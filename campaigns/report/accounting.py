@@ -2,9 +2,9 @@
 copied, the campaign is closed with one entry in the audit log: counts, and a hash of its rows in the ledger.
 
 Accounting has low priority. It copies after the campaign, or shards that ended a while ago; and while any campaign
-leaves as fast as it can (campaigns.lifecycle.full_speed), only shards that are small or have waited long. Copying takes
-more of PostgreSQL than sending: a campaign of 4 M fell from 58 to 27 k/s. A payload that waits costs what arming wrote,
-and 5 bytes a message more.
+leaves as fast as it can (campaigns.lifecycle.rollout.full_speed), only shards that are small or have waited long.
+Copying takes more of PostgreSQL than sending: a campaign of 4 M fell from 58 to 27 k/s. A payload that waits costs what
+arming wrote, and 5 bytes a message more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from django.db import connection, transaction
 
 from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
-from campaigns.lifecycle import full_speed, quotas
+from campaigns.lifecycle.launching import quotas
+from campaigns.lifecycle.rollout import full_speed
 from campaigns.models import Campaign
 from campaigns.report import left_out
 from campaigns.report.stored import request_count

@@ -19,8 +19,8 @@ from django.db.models import Q, Sum
 
 from campaigns.arming import delivery_id_range
 from campaigns.final_report import final_content
-from campaigns.lifecycle import full_speed
-from campaigns.lifecycle.waves import waves_of
+from campaigns.lifecycle.rollout import full_speed
+from campaigns.lifecycle.rollout.waves import waves_of
 from campaigns.models import Campaign, CampaignReport, Shard
 from campaigns.report.funnel import Account, Cell, Interval, interval_width
 from campaigns.report.report_json import Counted, pack, unpack

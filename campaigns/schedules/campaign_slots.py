@@ -10,7 +10,7 @@ from campaigns import arming
 from campaigns.audit import OPERATOR
 from campaigns.edit import campaigns, drafts
 from campaigns.edit.fields import MAX_NAME
-from campaigns.lifecycle.launch import NO_PLAN
+from campaigns.lifecycle.launching.launch import NO_PLAN
 from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules.rules.timing import AROUND_THE_EARTH, shown_time, wall_clock
 from campaigns.states import State
@@ -64,7 +64,7 @@ def _armed_copy(schedule: Schedule, prototype: Campaign, at: datetime) -> Campai
 
 def follow(slot: ScheduleSlot, now: datetime) -> None:
     """See what has become of the campaign of an open slot, and write it into the slot's row. The sweep of planned
-    launches (campaigns.lifecycle.planned) launches a campaign that is armed when its slot has come."""
+    launches (campaigns.lifecycle.launching.planned) launches a campaign that is armed when its slot has come."""
     state, reason = _outcome(slot, now)
     if state == SlotState.PREPARING:
         _note_armed(slot, now)

@@ -14,7 +14,8 @@ from functools import partial
 
 from django.db import transaction
 
-from campaigns.lifecycle import full_speed, pausing, thresholds
+from campaigns.lifecycle.rollout import full_speed
+from campaigns.lifecycle.running import pausing, thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.in_flight import InFlight

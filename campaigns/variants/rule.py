@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Max
 
 from campaigns.audit import OPERATOR
-from campaigns.lifecycle import winner
+from campaigns.lifecycle.running import winner
 from campaigns.models import Campaign, CampaignVariant, Experiment, Metric, Otherwise, Shard
 from campaigns.variants.counting import count_variants
 from campaigns.variants.statistics import compare, winner_of

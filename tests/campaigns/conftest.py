@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns import arming
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.sending import shards
 from notifier.delivery.content import templates

@@ -15,7 +15,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle import full_speed, launch, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import full_speed
+from campaigns.lifecycle.running import stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting, results
 from campaigns.sending.claim import claim

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from campaigns.lifecycle import fanout, launch
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import fanout
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.shard.payload import Payload, pack
 from notifier.delivery.accounts import registry

@@ -12,7 +12,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.sending import shards
 from inbox.provider import InApp

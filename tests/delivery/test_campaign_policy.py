@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.lifecycle import pausing, stopping
+from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard
 from inbox.models import InboxMessage
 from notifier.channels.in_app import InAppMessage

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
-from campaigns.lifecycle import pausing, stopping
-from campaigns.lifecycle.finish import finish_if_done
+from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.report import accounting
 from campaigns.sending.claim import claim, reset

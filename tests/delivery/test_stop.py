@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import tasks as campaign_tasks
-from campaigns.lifecycle import stopping
+from campaigns.lifecycle.running import stopping
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
 from campaigns.report.results import results

@@ -12,7 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Shard, ShardPayload
 from campaigns.shard.payload import pack, unpack
 from notifier.delivery.accounts import registry

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection
 
-from campaigns.lifecycle import stopping
+from campaigns.lifecycle.running import stopping
 from inbox.models import InboxMessage
 from notifier.delivery.infra import redis
 from notifier.local.processes.programs import PROJECT

@@ -13,7 +13,7 @@ from campaigns import arming
 from campaigns.api.reports import show_report
 from campaigns.audience.left_out import counts_of
 from campaigns.edit import corrections
-from campaigns.lifecycle import retrying
+from campaigns.lifecycle.running import retrying
 from campaigns.live import reading
 from campaigns.models import Audience, Campaign, CampaignReport, CampaignVariant, Experiment
 from campaigns.report import accounting, results, stored

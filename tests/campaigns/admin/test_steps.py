@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.audit import OPERATOR
-from campaigns.lifecycle import pausing
+from campaigns.lifecycle.running import pausing
 from campaigns.models import Campaign, Shard
 from campaigns.preflight import rehearse
 from notifier.models import Notification

@@ -14,7 +14,7 @@ from campaigns import approval, arming
 from campaigns.approval.authors import authors_of
 from campaigns.audit import Actor
 from campaigns.edit import audiences, campaigns, corrections, uploads
-from campaigns.lifecycle import launch, planned
+from campaigns.lifecycle.launching import launch, planned
 from campaigns.models import Audience, Campaign, CampaignApproval, ScheduleSlot
 from campaigns.preflight import rehearse, test_send
 from campaigns.schedules import edit as schedules

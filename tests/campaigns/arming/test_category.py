@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from campaigns import arming
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Campaign
 from campaigns.report import accounting
 from notifier.errors import Conflict, InvalidInput

@@ -9,7 +9,8 @@ from pytest_django import Settings
 
 from campaigns import arming
 from campaigns.arming import request
-from campaigns.lifecycle import launch, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting
 from campaigns.shard import payload

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from campaigns import tasks
-from campaigns.lifecycle import canary, launch, pausing
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import canary, pausing
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.sending.claim import claim
 from notifier.errors import Conflict, InvalidInput

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from campaigns import tasks
-from campaigns.lifecycle import canary, pausing, policies
-from campaigns.lifecycle.finish import pause_if_only_halted
+from campaigns.lifecycle import policies
+from campaigns.lifecycle.rollout.finish import pause_if_only_halted
+from campaigns.lifecycle.running import canary, pausing
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from notifier.delivery.recheck import CampaignPolicy

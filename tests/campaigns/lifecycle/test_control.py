@@ -17,7 +17,9 @@ from pytest_django import Settings
 from campaigns import arming, tasks
 from campaigns.audit import Actor
 from campaigns.edit import audiences, campaigns
-from campaigns.lifecycle import fanout, launch, pausing, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim
 from campaigns.states import MOVES, State

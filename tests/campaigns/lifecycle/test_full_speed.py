@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pytest_django import Settings
 
-from campaigns.lifecycle import full_speed, launch
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import full_speed
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
 from notifier.delivery.accounts import registry

@@ -15,7 +15,7 @@ from django.db import connection
 from campaigns import arming
 from campaigns.audit import Actor
 from campaigns.edit import campaigns
-from campaigns.lifecycle import launch, planned
+from campaigns.lifecycle.launching import launch, planned
 from campaigns.models import Audience, Campaign
 from campaigns.sweep import sweep
 from notifier.errors import Conflict, InvalidInput, NotifierError

@@ -8,7 +8,8 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from campaigns.lifecycle import finish, retrying, stopping
+from campaigns.lifecycle.rollout import finish
+from campaigns.lifecycle.running import retrying, stopping
 from campaigns.models import Campaign
 from campaigns.report import accounting, results
 from notifier.delivery.ledger import settle

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from campaigns.lifecycle import fanout, thresholds
-from campaigns.lifecycle.thresholds import OutcomeCounts
+from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.running import thresholds
+from campaigns.lifecycle.running.thresholds import OutcomeCounts
 
 
 @dataclass(frozen=True)

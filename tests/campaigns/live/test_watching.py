@@ -17,7 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from campaigns.lifecycle import launch, pausing
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import pausing
 from campaigns.live import sharing
 from campaigns.models import Campaign, Shard
 from campaigns.sending import shards

@@ -8,7 +8,9 @@ import pytest
 
 from campaigns import arming
 from campaigns.edit import corrections
-from campaigns.lifecycle import finish, launch, retrying
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import finish
+from campaigns.lifecycle.running import retrying
 from campaigns.models import Campaign
 from notifier.delivery.content import templates
 from notifier.errors import Conflict, InvalidInput

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from campaigns import arming
-from campaigns.lifecycle import planned
+from campaigns.lifecycle.launching import planned
 from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules import edit
 from campaigns.schedules import sweep as schedules_sweep

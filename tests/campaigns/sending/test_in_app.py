@@ -12,7 +12,8 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from campaigns.lifecycle import launch, pausing, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign
 from campaigns.report import accounting
 from campaigns.sending.in_flight import InFlight

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from campaigns.lifecycle import launch, pausing
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import pausing
 from campaigns.report import accounting
 from campaigns.sending import recheck, sender
 from notifier.delivery.infra import bulk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from campaigns.lifecycle import pausing, stopping
+from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim
 from campaigns.sending.sender import Sender

@@ -11,8 +11,8 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from pytest_django import Settings
 
-from campaigns.lifecycle import thresholds
-from campaigns.lifecycle.finish import finish_if_done
+from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.running import thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim, in_flight
 from campaigns.sending.sender import Sender

@@ -11,7 +11,8 @@ from campaigns import arming
 from campaigns.audit import OPERATOR
 from campaigns.edit import audiences, campaigns
 from campaigns.edit.audiences import Definition
-from campaigns.lifecycle import launch, pausing
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import pausing
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.preflight import preflight, rehearse, test_send
 from campaigns.report import results

@@ -12,8 +12,9 @@ from campaigns.arming.limits import ArmingLimits
 from campaigns.arming.planning.assignment import HOLDOUT, REST
 from campaigns.edit import campaigns as edit
 from campaigns.edit.variants import put_variants, remove_variants
-from campaigns.lifecycle import launch, stopping
-from campaigns.lifecycle.winner import choose_winner
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import stopping
+from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, CampaignVariant, Experiment, Shard
 from campaigns.report import accounting
 from campaigns.shard import payload

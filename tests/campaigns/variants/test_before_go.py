@@ -10,8 +10,8 @@ from campaigns.approval import content_hash
 from campaigns.arming.email_page import render_email
 from campaigns.audit import OPERATOR
 from campaigns.edit.variants import put_variants
-from campaigns.lifecycle import launch
-from campaigns.lifecycle.winner import choose_winner
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import Campaign
 from campaigns.preflight import test_send
 from campaigns.preflight.preflight import preflight

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from campaigns.arming.planning.assignment import REST
 from campaigns.edit.variants import put_variants
-from campaigns.lifecycle import launch
+from campaigns.lifecycle.launching import launch
 from campaigns.models import Campaign, CampaignVariant, Experiment
 from tenants.models import User
 from tests.admin import axe

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from campaigns.arming.planning.assignment import REST
-from campaigns.lifecycle import launch, pausing, stopping
-from campaigns.lifecycle.winner import choose_winner
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import pausing, stopping
+from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, Experiment
 from campaigns.report import accounting
 from campaigns.sweep import sweep

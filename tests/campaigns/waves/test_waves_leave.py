@@ -10,7 +10,9 @@ import pytest
 from django.db.models import F
 
 from campaigns import tasks
-from campaigns.lifecycle import canary, fanout, launch, pausing, stopping, waves
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.rollout import fanout, waves
+from campaigns.lifecycle.running import canary, pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.preflight.preflight import as_json, preflight
 from campaigns.report import results

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from campaigns import arming
-from campaigns.lifecycle import launch, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report.accounting import account
 from campaigns.sending.claim import claim

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from campaigns import arming
-from campaigns.lifecycle import launch, stopping
+from campaigns.lifecycle.launching import launch
+from campaigns.lifecycle.running import stopping
 from campaigns.models import Campaign, Shard
 from campaigns.preflight.preflight import preflight
 from campaigns.report import accounting

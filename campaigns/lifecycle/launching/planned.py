@@ -16,8 +16,7 @@ from django.db.models import Q
 
 from campaigns.approval import check_cleared
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.lifecycle.launch import NO_PLAN, launch
-from campaigns.lifecycle.launch_checks import (
+from campaigns.lifecycle.launching.checks import (
     LaunchRequest,
     check_acknowledged,
     check_launch,
@@ -26,6 +25,7 @@ from campaigns.lifecycle.launch_checks import (
     check_rollout,
     rfc_3339,
 )
+from campaigns.lifecycle.launching.launch import NO_PLAN, launch
 from campaigns.models import Campaign, Rollout
 from campaigns.states import State
 from notifier.errors import Conflict, NotFound, NotifierError

@@ -13,9 +13,9 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.lifecycle.fanout import OPEN, start_fanout
+from campaigns.lifecycle.rollout.fanout import OPEN, start_fanout
+from campaigns.lifecycle.rollout.waves import is_due
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
-from campaigns.lifecycle.waves import is_due
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move
 from notifier.delivery.ledger.campaigns import campaign_rows
