@@ -30,8 +30,8 @@ from campaigns.live.fragments import Reader, frame
 from campaigns.live.visitors import Handshake, Visitor
 from notifier.errors import InvalidInput
 from notifier.values.zones import canonical
-from notifier.web import unverified_sockets
 from notifier.web.limits import uncount
+from notifier.web.protocols import unverified_sockets
 from tenants.access import scope as tenant_scope
 
 log = structlog.get_logger("campaigns")

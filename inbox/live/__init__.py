@@ -4,5 +4,5 @@ Read `socket` (one inbox), `sync_state` (pure: which frame comes next), `frames`
 then what all sockets of a process share (`process`): `hellos` verifies tokens, `heartbeats` checks the sockets that are
 due, `subscriber` receives the announcements of `inbox.store.announcements`, `registry` finds the sockets of an inbox,
 `missed` reads what a client missed, `database` has the threads. `limits` has the figures.
-`notifier.web.unverified_sockets` bounds sockets without a hello.
+`notifier.web.protocols.unverified_sockets` bounds sockets without a hello.
 """

@@ -49,8 +49,8 @@ from inbox.store.counters import Counters
 from inbox.store.feed import Message
 from inbox.store.standing import Checked
 from notifier.errors import Forged, NotifierError, ReadOnly
-from notifier.web import unverified_sockets
-from notifier.web.sockets import frames_of
+from notifier.web.protocols import unverified_sockets
+from notifier.web.protocols.sockets import frames_of
 
 log = structlog.get_logger("inbox")
 

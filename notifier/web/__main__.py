@@ -29,8 +29,8 @@ def main() -> None:
         arguments.app,
         host=arguments.host,
         port=arguments.port,
-        http="notifier.web.http:BoundedHttp",
-        ws="notifier.web.sockets:BoundedWebSocket",
+        http="notifier.web.protocols.http:BoundedHttp",
+        ws="notifier.web.protocols.sockets:BoundedWebSocket",
         ws_max_size=WS_MAX_SIZE,
         # compression took 43 of the 60 KB that a socket held, for messages of some hundred bytes
         ws_per_message_deflate=False,

@@ -20,7 +20,7 @@ from notifier.metrics.scraping.scrape import CONTENT_TYPE, scraper
 from notifier.web import limits
 from notifier.web.bodies import Receive, Scope
 from notifier.web.direct import Application, Send
-from notifier.web.sockets import BoundedWebSocket
+from notifier.web.protocols.sockets import BoundedWebSocket
 
 #: routes by the beginning of the path, the longest first
 _ROUTES = (

@@ -12,7 +12,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from inbox.tokens import mint
-from notifier.web.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS, RETRY_AFTER
+from notifier.web.protocols.unverified_sockets import MAX_UNVERIFIED, MAX_UNVERIFIED_PER_ADDRESS, RETRY_AFTER
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.conftest import message, send
@@ -45,7 +45,7 @@ def roomy(django_db_setup: None) -> Iterator[Web]:
 
 
 #: by so much a socket without a hello makes the process larger: 400 made it 12.9 MB larger. The socket holds 20 KB
-#: (notifier/web/unverified_sockets.py); the rest are modules and pages of memory that the first requests take
+#: (notifier/web/protocols/unverified_sockets.py); the rest are modules and pages of memory that the first requests take
 SOCKET_BYTES = 32_000
 
 

@@ -14,9 +14,10 @@ from typing import Any, cast
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from notifier.web import connections, limits, unverified_sockets
-from notifier.web.sockets import BoundedWebSocket
-from notifier.web.transport import LingeringTransport
+from notifier.web import limits
+from notifier.web.protocols import connections, unverified_sockets
+from notifier.web.protocols.sockets import BoundedWebSocket
+from notifier.web.protocols.transport import LingeringTransport
 
 
 class Phase(enum.Enum):

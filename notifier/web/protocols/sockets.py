@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from notifier.web import connections
+from notifier.web.protocols import connections
 
 _EXTENSION = "notifier.frames"
 #: the first byte of a text frame that is whole (RFC 6455, section 5.2)
