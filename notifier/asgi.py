@@ -23,11 +23,11 @@ from inbox.live.socket import inbox_socket  # noqa: E402
 from notifier.api.direct.application import BULK_THREADS, DirectNotifications  # noqa: E402
 from notifier.api.direct.known_keys import KnownKeys  # noqa: E402
 from notifier.receipts.direct import DirectReceipts  # noqa: E402
-from notifier.web.disconnects import CancelOnDisconnect  # noqa: E402
 from notifier.web.load_meter import LoadMeter  # noqa: E402
 from notifier.web.metrics import Metered  # noqa: E402
 from notifier.web.rate_door import RateDoor  # noqa: E402
-from notifier.web.serving import ThreadedHandler  # noqa: E402
+from notifier.web.serving.disconnects import CancelOnDisconnect  # noqa: E402
+from notifier.web.serving.handler import ThreadedHandler  # noqa: E402
 
 #: of the process's database connections (at least 8, notifier.E011), those of the threads that store notifications. Two
 #: more are for the threads that look keys up and store receipts

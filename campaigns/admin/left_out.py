@@ -24,7 +24,7 @@ from notifier.channels import channels
 from notifier.values.csv_cells import csv_stream
 from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Reason
-from notifier.web.pieces import Download
+from notifier.web.serving.downloads import Download
 from tenants.access import scope
 from tenants.admin import AUTHORS, LAUNCHERS, may
 

@@ -32,7 +32,7 @@ from notifier.errors import Conflict
 from notifier.values import timestamps
 from notifier.values.csv_cells import csv_stream
 from notifier.vocabulary.status import Reason, Status
-from notifier.web.pieces import Download
+from notifier.web.serving.downloads import Download
 from tenants.admin import AUTHORS, may
 from tenants.admin.roles import LAUNCHERS
 

@@ -17,9 +17,9 @@ from notifier.api.framework.errors import problem_of
 from notifier.receipts.group_commit import Call, group_commit
 from notifier.vocabulary.receipts import ReceiptRequest
 from notifier.web import limits
-from notifier.web.bodies import Receive, Scope
-from notifier.web.direct import Answer, Application, Send, busy, is_plain, read_and_answer, refusal
-from notifier.web.group_commit import Busy
+from notifier.web.serving.bodies import Receive, Scope
+from notifier.web.serving.direct import Answer, Application, Send, busy, is_plain, read_and_answer, refusal
+from notifier.web.serving.group_commit import Busy
 
 log = structlog.get_logger("notifier.receipts")
 

@@ -14,7 +14,7 @@ from notifier.delivery.receipts import incoming
 from notifier.delivery.wakeup import signal
 from notifier.models import ProviderAccount
 from notifier.vocabulary.receipts import ReceiptRequest
-from notifier.web.group_commit import GroupCommit, GroupLimits
+from notifier.web.serving.group_commit import GroupCommit, GroupLimits
 
 log = structlog.get_logger("notifier.receipts")
 

@@ -29,7 +29,7 @@ from notifier.vocabulary.receipts import ReceiptRequest
 
 class AddressSecret(BaseAuthentication):
     """The secret in the address is the credential; `request.auth` is the account. Raises NotFound. As an authentication
-    of DRF it also decides who may send a body over 64 KiB (notifier.web.admission)."""
+    of DRF it also decides who may send a body over 64 KiB (notifier.web.serving.admission)."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         matched = request._request.resolver_match

@@ -1,6 +1,6 @@
 """The outermost ASGI application: it reports how long acceptance takes, and answers /status.json from memory.
 
-A thread reports to Redis every two seconds what `notifier.web.group_commit` measured of single notifications
+A thread reports to Redis every two seconds what `notifier.web.serving.group_commit` measured of single notifications
 (`notifier.delivery.load_shedding.reports`), and reads the level of load shedding.
 
 /status.json tells pages of recipients whether to ask seldom. It is answered although PostgreSQL, Redis and all threads
@@ -25,10 +25,10 @@ from notifier.delivery.infra import redis
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import FRESH_SECONDS, WebReport
 from notifier.vocabulary.load import Level
-from notifier.web.bodies import Receive, Scope
-from notifier.web.direct import Application, Send
-from notifier.web.group_commit import Owner, Stored, newest_groups
 from notifier.web.metrics import WebGauges
+from notifier.web.serving.bodies import Receive, Scope
+from notifier.web.serving.direct import Application, Send
+from notifier.web.serving.group_commit import Owner, Stored, newest_groups
 from tenants.load_shedding import read_state
 
 log = structlog.get_logger("notifier.web")

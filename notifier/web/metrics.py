@@ -18,9 +18,9 @@ from notifier.metrics.scraping.exporter import PATH
 from notifier.metrics.scraping.guard import refusal
 from notifier.metrics.scraping.scrape import CONTENT_TYPE, scraper
 from notifier.web import limits
-from notifier.web.bodies import Receive, Scope
-from notifier.web.direct import Application, Send
 from notifier.web.protocols.sockets import BoundedWebSocket
+from notifier.web.serving.bodies import Receive, Scope
+from notifier.web.serving.direct import Application, Send
 
 #: routes by the beginning of the path, the longest first
 _ROUTES = (

@@ -43,10 +43,10 @@ from notifier.rates.leasing import leasing
 from notifier.rates.limits import MOST, Caller
 from notifier.rates.recent import Recent
 from notifier.vocabulary.ids import new_id
-from notifier.web.bodies import Receive
-from notifier.web.direct import Application, Headers, Send, refusal
-from notifier.web.fair_threads import OWNER
 from notifier.web.limits import counted_as
+from notifier.web.serving.bodies import Receive
+from notifier.web.serving.direct import Application, Headers, Send, refusal
+from notifier.web.serving.fair_threads import OWNER
 
 log = structlog.get_logger("notifier.rates")
 

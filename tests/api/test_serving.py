@@ -1,4 +1,4 @@
-"""notifier.web.serving: a request is answered the same whichever thread answers it."""
+"""notifier.web.serving.handler: a request is answered the same whichever thread answers it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
 
-from notifier.web.pieces import Download
-from notifier.web.serving import ThreadedHandler
+from notifier.web.serving.downloads import Download
+from notifier.web.serving.handler import ThreadedHandler
 
 SEEN: list[str] = []
 
@@ -57,7 +57,7 @@ urlpatterns = [path("echo", echo), path("stream", stream), path("download", down
 @pytest.fixture
 def handler(transactional_db: None) -> Any:
     with override_settings(
-        ROOT_URLCONF=__name__, MIDDLEWARE=["notifier.web.admission.Admission"], ALLOWED_HOSTS=["*"], DEBUG=False
+        ROOT_URLCONF=__name__, MIDDLEWARE=["notifier.web.serving.admission.Admission"], ALLOWED_HOSTS=["*"], DEBUG=False
     ):
         yield ThreadedHandler(2)
 

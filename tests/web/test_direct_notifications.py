@@ -18,7 +18,7 @@ from pytest_django import Settings
 from notifier.delivery.content import templates
 from notifier.models import Delivery, Notification, OrderingQueue, Template
 from notifier.vocabulary.status import Lane, Mode
-from notifier.web.direct import is_our_host
+from notifier.web.serving.direct import is_our_host
 from tenants.models import ApiKey, Device, IdempotencyKey, Recipient, Tenant
 from tests.fixtures import People, api_key
 from tests.inbox.web import Web

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from notifier.web.fair_threads import OWNER, FairThreads, owner_of
+from notifier.web.serving.fair_threads import OWNER, FairThreads, owner_of
 
 
 class Work:

@@ -16,8 +16,8 @@ from notifier.delivery.infra import redis
 from notifier.delivery.load_shedding import reports
 from notifier.delivery.load_shedding.reports import WebReport
 from notifier.vocabulary.load import Level, Switch
-from notifier.web.group_commit import GroupCommit, GroupLimits, Stored, newest_groups
 from notifier.web.load_meter import LoadMeter, level_at, report_of
+from notifier.web.serving.group_commit import GroupCommit, GroupLimits, Stored, newest_groups
 from tenants.load_shedding.switch import set_switch
 from tests.fixtures import People
 from tests.inbox.web import Web

@@ -16,8 +16,8 @@ from notifier.api.framework.authentication import ApiCaller
 from notifier.delivery.infra import redis
 from notifier.vocabulary.rates import Rates
 from notifier.vocabulary.status import Mode
-from notifier.web.group_commit import Busy
 from notifier.web.rate_door import RateDoor
+from notifier.web.serving.group_commit import Busy
 from tenants.models import Recipient
 from tests.fixtures import People
 from tests.inbox.web import Web

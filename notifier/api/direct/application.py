@@ -28,8 +28,9 @@ from notifier.delivery.infra.giving_way import urgent, yielding
 from notifier.tracing import spans, switch
 from notifier.tracing.context import TRACEPARENT
 from notifier.vocabulary.ids import new_id
-from notifier.web.bodies import Receive, Scope, announced_length
-from notifier.web.direct import (
+from notifier.web.limits import SMALL_BODY
+from notifier.web.serving.bodies import Receive, Scope, announced_length
+from notifier.web.serving.direct import (
     Answer,
     Application,
     Headers,
@@ -43,8 +44,7 @@ from notifier.web.direct import (
     read_and_answer,
     refusal,
 )
-from notifier.web.group_commit import Busy, GroupCommit, GroupLimits
-from notifier.web.limits import SMALL_BODY
+from notifier.web.serving.group_commit import Busy, GroupCommit, GroupLimits
 
 log = structlog.get_logger("notifier")
 

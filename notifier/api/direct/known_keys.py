@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from notifier.api.framework.authentication import ApiCaller, load_callers
-from notifier.web.group_commit import GroupCommit, GroupLimits
+from notifier.web.serving.group_commit import GroupCommit, GroupLimits
 
 #: seconds for which a key is remembered
 SECONDS = 60.0

@@ -17,7 +17,7 @@ from notifier.api.framework.idempotency import HEADER, REPLAYED, digest_of
 from notifier.delivery.infra import bulk
 from notifier.errors import Conflict, IdempotencyMismatch
 from notifier.vocabulary.ids import new_id
-from notifier.web.direct import Answer
+from notifier.web.serving.direct import Answer
 
 #: mode, endpoint, key
 Name = tuple[str, str, str]

@@ -20,7 +20,7 @@ from notifier.errors import NotifierError
 from notifier.tracing import spans
 from notifier.tracing.spans import Opened
 from notifier.vocabulary.people import SendRequest
-from notifier.web.direct import Answer
+from notifier.web.serving.direct import Answer
 
 Outcome = Accepted | NotifierError | Problem
 

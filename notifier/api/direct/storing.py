@@ -28,8 +28,8 @@ from notifier.delivery import accept
 from notifier.errors import NotifierError, QueueFull, Unavailable
 from notifier.rates import limits
 from notifier.vocabulary.people import SendRequest
-from notifier.web.direct import Answer, refusal
 from notifier.web.replica import pins
+from notifier.web.serving.direct import Answer, refusal
 
 log = structlog.get_logger("notifier.api")
 SCOPE = "send"

@@ -23,9 +23,9 @@ from notifier.api.framework.authentication import digest_of
 from notifier.api.framework.errors import problem_of, problem_response
 from notifier.api.framework.guard import PREFIX
 from notifier.web.database_away import unavailable_page
-from notifier.web.disconnects import statements_on
 from notifier.web.replica import pins
 from notifier.web.replica.lag import REPLICA, watch
+from notifier.web.serving.disconnects import statements_on
 from tenants.database.connections import using
 
 log = structlog.get_logger("notifier.web.replica")

@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from notifier.web.pieces import Download
+from notifier.web.serving.downloads import Download
 from tenants.imports.jobs import OPEN_STATES
 from tenants.models import Import
 

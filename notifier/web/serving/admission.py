@@ -1,8 +1,8 @@
 """Decides whether a caller may send a large body, before the body is read.
 
-The handler (notifier.web.serving) sends the request through the middlewares once without its body. This middleware runs
-after routing, so it can run the authentication and the permissions of the view without the view itself. A refused
-caller gets the answer that the view would have given later, such as 401.
+The handler (`handler.py`) sends the request through the middlewares once without its body. This middleware runs after
+routing, so it can run the authentication and the permissions of the view without the view itself. A refused caller gets
+the answer that the view would have given later, such as 401.
 """
 
 from __future__ import annotations

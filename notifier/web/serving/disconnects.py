@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from psycopg import Error
 
-from notifier.web.bodies import Receive, Scope
+from notifier.web.serving.bodies import Receive, Scope
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,7 +1,7 @@
 """A download that leaves piece by piece: neither a thread nor memory is held for the whole file.
 
-The server (notifier.web.serving) takes one piece in a thread, sends it, and takes the next when the client has read it.
-An iterator must open a transaction of its own for each piece, because the request's is over.
+The handler (`handler.py`) takes one piece in a thread, sends it, and takes the next when the client has read it. An
+iterator must open a transaction of its own for each piece, because the request's is over.
 """
 
 from __future__ import annotations

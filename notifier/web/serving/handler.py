@@ -6,7 +6,7 @@ asynchronous, and they do not come through this module.
 
 The body is read before a thread is taken, because a slow client must not keep a thread. A large body is read only after
 the request has passed the middlewares once without its body, to learn whether its sender may send it
-(notifier.web.admission).
+(notifier.web.serving.admission).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from django.urls import set_script_prefix
 
 from notifier.api.framework.body import MAX_BODY
 from notifier.web import limits
-from notifier.web.admission import QUESTION, Admission, Admitted, Question
-from notifier.web.bodies import (
+from notifier.web.serving.admission import QUESTION, Admission, Admitted, Question
+from notifier.web.serving.bodies import (
     Body,
     Receive,
     Scope,
@@ -39,8 +39,8 @@ from notifier.web.bodies import (
     needs_admission,
     upload_slot,
 )
-from notifier.web.fair_threads import FairThreads, owner_of
-from notifier.web.pieces import Download
+from notifier.web.serving.downloads import Download
+from notifier.web.serving.fair_threads import FairThreads, owner_of
 
 T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]

@@ -13,8 +13,8 @@ from django.core.exceptions import RequestAborted
 from django.http.request import split_domain_port, validate_host
 
 from notifier.api.framework.errors import MEDIA_TYPE, RETRY_AFTER, Problem
-from notifier.web.admission import REFUSALS, Question
-from notifier.web.bodies import Body, Receive, Scope, TooSlow, announced_length
+from notifier.web.serving.admission import REFUSALS, Question
+from notifier.web.serving.bodies import Body, Receive, Scope, TooSlow, announced_length
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
