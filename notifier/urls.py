@@ -18,15 +18,16 @@ from notifier.api.framework.guard import PREFIX
 from notifier.delivery.content.images import PATH as IMAGES
 from notifier.delivery.content.links import browser_link, opt_in_link, preferences_link, unsubscribe_link
 from notifier.delivery.content.tracking import tracked_link
-from notifier.web import health, tracking
+from notifier.web import health
 from notifier.web.database_away import unavailable_page
-from notifier.web.images import image
-from notifier.web.opt_in import ConfirmOptIn
+from notifier.web.links import tracking
+from notifier.web.links.images import image
+from notifier.web.links.opt_in import ConfirmOptIn
+from notifier.web.links.unsubscribe import Unsubscribe
+from notifier.web.links.view_in_browser import view_in_browser
 from notifier.web.preferences import PreferencesPage
 from notifier.web.status import status_page
 from notifier.web.status.page import PATH as STATUS
-from notifier.web.unsubscribe import Unsubscribe
-from notifier.web.view_in_browser import view_in_browser
 from tenants.admin.site import admin_site
 
 

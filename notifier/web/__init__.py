@@ -1,20 +1,17 @@
 """The web process: how it is started (`python -m notifier.web`), and the limits on what one client may take of it.
 
-uvicorn calls `http` and `sockets`, then the application of `notifier.asgi`, which is built from `disconnects` and
-`serving`; Django calls the middlewares. For one request, in this order:
+uvicorn calls the classes of `protocols`, then the application of `notifier.asgi`: `metrics`, `load_meter` and
+`rate_door` around what is in `serving`; Django calls the middlewares, then a view. In the order of a request:
 
 limits       the figures, and which addresses are counted
-connections  how many connections each address has, and which of them wait for a request
-transport    closes so that the client can read the answer, and does not wait for a client that reads nothing
-http         uvicorn's HTTP/1.1 protocol within the limits; sockets: its WebSocket protocol
-disconnects  cancels the SQL statements of a request whose client has left
-serving      answers each request in one thread of a fixed set
-bodies       reads a request's body: small ones from any client, large ones from authorized callers
-admission    middleware: whether a caller may send a large body
-csp          middleware: the Content-Security-Policy
-health       /healthz and /readyz
+protocols    uvicorn's protocols within the limits: connections, HTTP/1.1, WebSocket
+metrics      measures each answer, and answers /metrics
 load_meter   reports how long acceptance takes; /status.json: whether pages of recipients shall ask seldom
-tracking     the links and images of emails by which opens and clicks are seen
-unsubscribe  the link of an email that opts out; opt_in: the link that confirms an opt-in
-preferences  a recipient's own page; view_in_browser: an email as a page
+rate_door    takes a token of the caller's rate limit for each request
+serving      reads a body, and answers the request in one thread of a fixed set
+csp, database_away, replica    middlewares: the Content-Security-Policy, 503 without the database, the read replica
+links        what emails lead to: opting out and in, an email as a page, pictures, opens and clicks
+preferences  a recipient's own page; status: a tenant's public status page
+health       /healthz and /readyz
+postgresql   the database backend of the process; site_mail: its connection to the site's own mail server
 """

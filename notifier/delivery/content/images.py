@@ -1,7 +1,7 @@
 """Pictures that members upload for templates: a public address for each content, in the storage of attachments.
 
 The address holds the tenant, the digest of the content and a keyed hash of both: nobody can guess the address of a
-picture, also not of one whose content is known. `notifier.web.images` serves the addresses without the database.
+picture, also not of one whose content is known. `notifier.web.links.images` serves the addresses without the database.
 """
 
 from __future__ import annotations

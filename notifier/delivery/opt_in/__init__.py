@@ -1,6 +1,6 @@
 """Double opt-in: an opt-in to a category holds when the recipient has confirmed it by a link in a mail.
 
 `notifier.api.people.preferences` (for the API, the preferences page and the widget) calls `requests.py`, which names
-the opt-ins to keep back and sends the mail; `notifier.web.opt_in` calls `confirmation.py`. `texts.py` has the mail in
-en, de and es. Both write `tenants.models.OptInProof`; the mail leaves through `delivery.accept`.
+the opt-ins to keep back and sends the mail; `notifier.web.links.opt_in` calls `confirmation.py`. `texts.py` has the
+mail in en, de and es. Both write `tenants.models.OptInProof`; the mail leaves through `delivery.accept`.
 """
