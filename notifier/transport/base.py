@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Self, cast
 
 from notifier.transport.completions import Completions, PendingBatch, iter_answers
-from notifier.transport.h2.connection import DEFAULT_STREAMS
+from notifier.transport.h2.protocol.connection import DEFAULT_STREAMS
 from notifier.transport.tokens import Tokens
 from notifier.vocabulary.http import (
     Request,

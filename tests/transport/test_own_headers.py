@@ -14,8 +14,8 @@ import pytest
 
 from notifier.transport.auto import AutoClient
 from notifier.transport.curl.client import CurlClient
-from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
+from notifier.transport.h2.protocol import frames as f
 from notifier.vocabulary.http import HttpClient, Request, RequestRows, RequestTemplate, TransportError
 from tests.sandbox.process import Sandbox
 from tests.transport.h2 import servers

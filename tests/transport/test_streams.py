@@ -9,8 +9,8 @@ import pytest
 
 from notifier.local.servers.ports import free_port
 from notifier.transport.curl.client import CurlClient
-from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
+from notifier.transport.h2.protocol import frames as f
 from notifier.vocabulary.http import HttpClient, RequestTemplate, TransportError
 from notifier.vocabulary.verdicts import InDoubt, Sent, Temporary, Verdict
 from tests.providers.people import a_push, sandboxed

@@ -12,8 +12,8 @@ from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.loop import Loop
 from notifier.transport.curl.queues import Submission
 from notifier.transport.curl.transfer import Authorities
-from notifier.transport.h2.encoded_rows import unsendable_rows
-from notifier.transport.h2.request_headers import Unsendable, encode_template
+from notifier.transport.h2.protocol.encoded_rows import unsendable_rows
+from notifier.transport.h2.protocol.request_headers import Unsendable, encode_template
 from notifier.vocabulary.http import Request, RequestRows, RequestTemplate
 
 

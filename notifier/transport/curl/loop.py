@@ -26,7 +26,7 @@ from notifier.transport.completions import PendingBatch
 from notifier.transport.curl.pool_handle import UNUSED_SECONDS, PoolHandle
 from notifier.transport.curl.queues import EndpointQueue, RequestOwner, Submission, UnsentRequests, queue_again
 from notifier.transport.curl.transfer import Authorities, Transfer
-from notifier.transport.h2.connection import DEFAULT_STREAMS
+from notifier.transport.h2.protocol.connection import DEFAULT_STREAMS
 from notifier.vocabulary.http import WITHDRAWN, Answered, Request, TransportError
 
 log = logging.getLogger("notifier.transport")

@@ -9,7 +9,7 @@ from typing import Any
 import pycurl
 
 from notifier.transport.curl.transfer import Transfer
-from notifier.transport.h2.connection import DEFAULT_STREAMS
+from notifier.transport.h2.protocol.connection import DEFAULT_STREAMS
 
 CONNECTIONS_KEPT = 256  #: to all servers
 UNUSED_SECONDS = 900.0  #: after so long without a request, the connections of a pool may be closed

@@ -10,13 +10,14 @@ options.py           what all origins and connections of one client share
 reactor.py           the one thread and event loop of a process
 origin.py            one server: what waits for it, its connections
 link.py              one TLS connection
-connection.py        the protocol as a function: bytes in, answers out; requests in, bytes out
+protocol/            HTTP/2 without I/O
+  connection.py      the protocol as a function: bytes in, answers out; requests in, bytes out
   outgoing.py        the client's half: windows, stream ids, uploads
   answers.py         the server's half: what its frames mean for the open streams
   incoming.py        decoded header blocks, and an answer while it arrives
-request_headers.py   what many requests share, checked and encoded once
-encoded_rows.py      what each request of a batch has for itself, checked and encoded by columns
-literals.py          header fields as bytes
-header_table.py      the header table that the server keeps for a connection
-frames.py            HTTP/2 frames as bytes
+  request_headers.py what many requests share, checked and encoded once
+  encoded_rows.py    what each request of a batch has for itself, checked and encoded by columns
+  literals.py        header fields as bytes
+  header_table.py    the header table that the server keeps for a connection
+  frames.py          HTTP/2 frames as bytes
 """

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import repeat
 
 from notifier.transport.completions import PendingBatch
-from notifier.transport.h2.encoded_rows import EncodedRows, encode_rows
-from notifier.transport.h2.incoming import Entry, Reply
-from notifier.transport.h2.request_headers import EncodedTemplate
+from notifier.transport.h2.protocol.encoded_rows import EncodedRows, encode_rows
+from notifier.transport.h2.protocol.incoming import Entry, Reply
+from notifier.transport.h2.protocol.request_headers import EncodedTemplate
 from notifier.vocabulary.http import Answered, Request, RequestRows, TransportError
 
 

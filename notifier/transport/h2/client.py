@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from notifier.transport.base import CONNECTIONS, BaseClient
 from notifier.transport.completions import PendingBatch
 from notifier.transport.h2.batches import Batch, BatchCursor
-from notifier.transport.h2.encoded_rows import unsendable_rows
 from notifier.transport.h2.grouping import group
 from notifier.transport.h2.link import tls_context
 from notifier.transport.h2.options import DEFAULT_TIMES, MOST_CONNECTIONS, ClientOptions, Times
 from notifier.transport.h2.origin import CONNECT_TIMEOUT, Origin
+from notifier.transport.h2.protocol.encoded_rows import unsendable_rows
+from notifier.transport.h2.protocol.request_headers import Unsendable, encode_template, parse_endpoint
 from notifier.transport.h2.reactor import THREAD_ENDED, Reactor, reactor
-from notifier.transport.h2.request_headers import Unsendable, encode_template, parse_endpoint
 from notifier.vocabulary.http import Request, RequestRows, RequestTemplate, TransportError
 
 

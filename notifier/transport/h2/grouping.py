@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notifier.transport.h2.batches import Batch
-from notifier.transport.h2.encoded_rows import unsendable_rows
-from notifier.transport.h2.request_headers import VALUE, Unsendable, encode_template, split_url
+from notifier.transport.h2.protocol.encoded_rows import unsendable_rows
+from notifier.transport.h2.protocol.request_headers import VALUE, Unsendable, encode_template, split_url
 from notifier.vocabulary.http import Answered, Request, RequestRows, RequestTemplate
 
 #: method, origin, names of headers, timeout, pool

@@ -1,4 +1,5 @@
-"""One TLS connection: it connects asyncio's callbacks with the protocol, which is a function (connection.py)."""
+"""One TLS connection: it connects asyncio's callbacks with the protocol, which is a function
+(protocol/connection.py)."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from notifier.transport import egress
-from notifier.transport.h2.answers import Finished
-from notifier.transport.h2.connection import Connection
 from notifier.transport.h2.options import Times
+from notifier.transport.h2.protocol.answers import Finished
+from notifier.transport.h2.protocol.connection import Connection
 
 WRITE_LIMIT = 256 * 1024  #: bytes that the socket has not taken, at which no more requests begin
 #: bytes read at once, into a buffer that stays. With a plain asyncio.Protocol, uvloop allocates 256 KiB for each TLS

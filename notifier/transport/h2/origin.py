@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from notifier.transport.allowance import Allowance
 from notifier.transport.completions import PendingBatch
-from notifier.transport.h2.answers import Finished
 from notifier.transport.h2.batches import BatchCursor
-from notifier.transport.h2.connection import DEFAULT_STREAMS, MAX_STREAMS
 from notifier.transport.h2.link import Link, NotHttp2, connect
 from notifier.transport.h2.options import ClientOptions
-from notifier.transport.h2.request_headers import Endpoint
+from notifier.transport.h2.protocol.answers import Finished
+from notifier.transport.h2.protocol.connection import DEFAULT_STREAMS, MAX_STREAMS
+from notifier.transport.h2.protocol.request_headers import Endpoint
 from notifier.vocabulary.http import WITHDRAWN, TransportError
 
 CONNECT_TIMEOUT = 5.0

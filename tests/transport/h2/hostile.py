@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.frames import frame
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.frames import frame
 from tests.transport.h2.peer import Reader, Seen, headers, settings
 
 

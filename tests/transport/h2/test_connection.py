@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.answers import TOP_UP
-from notifier.transport.h2.connection import DEFAULT_STREAMS, Connection
-from notifier.transport.h2.frames import frame
-from notifier.transport.h2.incoming import BODY_CAP
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.answers import TOP_UP
+from notifier.transport.h2.protocol.connection import DEFAULT_STREAMS, Connection
+from notifier.transport.h2.protocol.frames import frame
+from notifier.transport.h2.protocol.incoming import BODY_CAP
 from notifier.vocabulary.http import RequestTemplate, Response
 from tests.transport.h2.peer import LoopbackPair, block, data, headers, reset, settings, trailers, window
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.connection import LAST_STREAM
-from notifier.transport.h2.frames import frame
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.connection import LAST_STREAM
+from notifier.transport.h2.protocol.frames import frame
 from notifier.vocabulary.http import TransportError
 from tests.transport.h2.peer import LoopbackPair, block, data, goaway, headers, reset, settings, trailers, window
 

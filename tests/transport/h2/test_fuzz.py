@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.answers import Finished
-from notifier.transport.h2.connection import Connection
-from notifier.transport.h2.encoded_rows import EncodedRows
-from notifier.transport.h2.frames import frame
-from notifier.transport.h2.incoming import Reply
-from notifier.transport.h2.request_headers import encode_template
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.answers import Finished
+from notifier.transport.h2.protocol.connection import Connection
+from notifier.transport.h2.protocol.encoded_rows import EncodedRows
+from notifier.transport.h2.protocol.frames import frame
+from notifier.transport.h2.protocol.incoming import Reply
+from notifier.transport.h2.protocol.request_headers import encode_template
 from notifier.vocabulary.http import Response, TransportError
 from tests.transport.h2 import peer
 

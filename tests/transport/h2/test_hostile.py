@@ -9,10 +9,10 @@ import threading
 import pytest
 
 from notifier.local.servers.ports import free_port
-from notifier.transport.h2 import frames as f
 from notifier.transport.h2.client import Http2Client
-from notifier.transport.h2.frames import frame
 from notifier.transport.h2.options import Times
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.frames import frame
 from notifier.vocabulary.http import Request, RequestTemplate, Response, TransportError
 from tests.sandbox.process import Sandbox
 from tests.transport.h2.hostile import Script, ServerConnection, cut, end_tls, ping, scripted_server

@@ -7,8 +7,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.transport.h2.encoded_rows import EncodedRows, encode_rows, unsendable_rows
-from notifier.transport.h2.request_headers import encode_template
+from notifier.transport.h2.protocol.encoded_rows import EncodedRows, encode_rows, unsendable_rows
+from notifier.transport.h2.protocol.request_headers import encode_template
 from notifier.vocabulary.http import RequestRows, RequestTemplate
 from tests.transport.h2 import peer
 from tests.transport.h2.peer import FOREVER, LoopbackPair

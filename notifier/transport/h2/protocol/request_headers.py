@@ -8,8 +8,16 @@ from functools import lru_cache
 
 from hpack import Encoder, NeverIndexedHeaderTuple
 
-from notifier.transport.h2.frames import DATA, END_HEADERS, END_STREAM, HEAD_SIZE, HEADERS, MAX_FRAME, frame_head
-from notifier.transport.h2.literals import BySize, length_literal
+from notifier.transport.h2.protocol.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEAD_SIZE,
+    HEADERS,
+    MAX_FRAME,
+    frame_head,
+)
+from notifier.transport.h2.protocol.literals import BySize, length_literal
 from notifier.vocabulary.http import RequestTemplate, TransportError
 
 METHOD = re.compile(r"[A-Z]{1,20}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpack import Decoder, HPACKError
 
-from notifier.transport.h2.frames import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, ProtocolError
+from notifier.transport.h2.protocol.frames import COMPRESSION_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_ERROR, ProtocolError
 from notifier.vocabulary.http import LARGEST_ANSWER, Response
 
 BODY_CAP = LARGEST_ANSWER

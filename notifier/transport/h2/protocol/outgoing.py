@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any
 
-from notifier.transport.h2.encoded_rows import EncodedRows, OwnParts
-from notifier.transport.h2.frames import (
+from notifier.transport.h2.protocol.encoded_rows import EncodedRows, OwnParts
+from notifier.transport.h2.protocol.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
@@ -20,7 +20,7 @@ from notifier.transport.h2.frames import (
     ProtocolError,
     frame,
 )
-from notifier.transport.h2.request_headers import HeaderBlock, end_of_block
+from notifier.transport.h2.protocol.request_headers import HeaderBlock, end_of_block
 
 
 class Upload:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.frames import ProtocolError, frame
-from notifier.transport.h2.incoming import BODY_CAP, Entry, HeaderDecoder, Reply, Slot, slot_of
-from notifier.transport.h2.outgoing import Outgoing
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.frames import ProtocolError, frame
+from notifier.transport.h2.protocol.incoming import BODY_CAP, Entry, HeaderDecoder, Reply, Slot, slot_of
+from notifier.transport.h2.protocol.outgoing import Outgoing
 from notifier.vocabulary.http import Response, TransportError
 
 Finished = tuple[Slot, int | Response | TransportError]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from hpack import Encoder
 
-from notifier.transport.h2.literals import size_update
-from notifier.transport.h2.request_headers import EncodedTemplate, HeaderBlock
+from notifier.transport.h2.protocol.literals import size_update
+from notifier.transport.h2.protocol.request_headers import EncodedTemplate, HeaderBlock
 
 LARGEST = 4_096  #: RFC 9113's initial size; we never ask for more
 WORTH_KEEPING = 4  #: requests of one template on this connection after which its fields go into the table

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from notifier.transport.h2 import frames as f
-from notifier.transport.h2.answers import BLOCK_CAP, CONNECTION_WINDOW, Answers, Finished
-from notifier.transport.h2.encoded_rows import EncodedRows
-from notifier.transport.h2.frames import ProtocolError, frame
-from notifier.transport.h2.header_table import HeaderTable
-from notifier.transport.h2.incoming import STREAM_WINDOW, Entry, take_equal_data, take_equal_headers
-from notifier.transport.h2.request_headers import EncodedTemplate
+from notifier.transport.h2.protocol import frames as f
+from notifier.transport.h2.protocol.answers import BLOCK_CAP, CONNECTION_WINDOW, Answers, Finished
+from notifier.transport.h2.protocol.encoded_rows import EncodedRows
+from notifier.transport.h2.protocol.frames import ProtocolError, frame
+from notifier.transport.h2.protocol.header_table import HeaderTable
+from notifier.transport.h2.protocol.incoming import STREAM_WINDOW, Entry, take_equal_data, take_equal_headers
+from notifier.transport.h2.protocol.request_headers import EncodedTemplate
 from notifier.vocabulary.http import TransportError
 
 DEFAULT_STREAMS = 100  #: concurrent streams, where the peer announces no limit

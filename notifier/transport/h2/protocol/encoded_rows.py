@@ -11,8 +11,8 @@ from functools import partial
 from operator import add
 from typing import NamedTuple
 
-from notifier.transport.h2.literals import BySize, own_start, path_start
-from notifier.transport.h2.request_headers import (
+from notifier.transport.h2.protocol.literals import BySize, own_start, path_start
+from notifier.transport.h2.protocol.request_headers import (
     BAD_PATH,
     LONGEST_OWN,
     EncodedTemplate,
