@@ -19,7 +19,7 @@ from campaigns.audience import check_kept, people_of
 from campaigns.models import Audience, Campaign
 from campaigns.preflight import preview
 from notifier.delivery.content import templates
-from notifier.delivery.content.liquid import PERSONAL
+from notifier.delivery.content.liquid.text import PERSONAL
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.vocabulary.ids import parse_id

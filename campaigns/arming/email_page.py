@@ -14,8 +14,8 @@ from campaigns.models import Campaign
 from notifier.delivery.content import templates
 from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
-from notifier.delivery.content.liquid import PERSON
-from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.content.liquid.render_budget import shared_budget
+from notifier.delivery.content.liquid.text import PERSON
 from notifier.delivery.planning import recipients
 from notifier.errors import NotifierError
 from notifier.vocabulary.people import Person

@@ -15,7 +15,7 @@ from campaigns.edit import times
 from campaigns.models import Audience, Campaign
 from campaigns.storable_json import check_json
 from notifier.delivery.content import marketing, templates
-from notifier.delivery.content.liquid import check_names
+from notifier.delivery.content.liquid.text import check_names
 from notifier.errors import InvalidInput
 from notifier.models import Template, TemplateVersion
 from notifier.values.text import check_storable, is_storable

@@ -15,9 +15,9 @@ from notifier.channels import channel
 from notifier.delivery.content import rules, templates
 from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.links.variables import sample_links
-from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.liquid.render_budget import shared_budget
+from notifier.delivery.content.liquid.text import PERSON
 from notifier.delivery.content.partly_rendered import Locale
-from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.planning import recipients
 from notifier.delivery.planning.plan import Rule, Suppressed, plan
 from notifier.errors import NotifierError

@@ -25,8 +25,8 @@ from notifier.delivery.caps import limiting
 from notifier.delivery.content.attachments import listing, storage
 from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
-from notifier.delivery.content.liquid import PERSON, check_names
-from notifier.delivery.content.render_budget import shared_budget
+from notifier.delivery.content.liquid.render_budget import shared_budget
+from notifier.delivery.content.liquid.text import PERSON, check_names
 from notifier.delivery.digests import gathering
 from notifier.delivery.digests import terms as digest_terms
 from notifier.delivery.draft import Draft

@@ -8,7 +8,7 @@ from typing import Any
 
 from notifier.delivery.accept_context import AcceptContext
 from notifier.delivery.content import templates
-from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.liquid.text import PERSON
 from notifier.delivery.draft import RequestKind
 from notifier.delivery.planning.plan import Rule
 from notifier.delivery.routes.accepting import choose_route

@@ -23,7 +23,7 @@ from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
 from notifier.delivery.content.links.preferences_link import end_of_link
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values
-from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.liquid.text import PERSON
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered
 from notifier.delivery.planning.closed_hours import ClosedHours, closed_hours_of
 from notifier.delivery.planning.plan import NO_PREFERENCES, Planned, Suppressed, plan

@@ -11,7 +11,7 @@ from notifier.channels import channel
 from notifier.channels.base import UNREAD
 from notifier.delivery.accounts import registry
 from notifier.delivery.content import templates
-from notifier.delivery.content.liquid import PERSON, PERSONAL
+from notifier.delivery.content.liquid.text import PERSON, PERSONAL
 from notifier.delivery.content.partly_rendered import PartlyRendered
 from notifier.errors import InvalidInput
 from notifier.vocabulary.people import NO_RECIPIENT

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from notifier.admin.composer.changes import default_of
 from notifier.admin.composer.parts import PartField, channel_names, fields_of, name_in_words
 from notifier.channels import channels
-from notifier.delivery.content.mistake_places import Place, line_and_column
+from notifier.delivery.content.liquid.mistake_places import Place, line_and_column
 from notifier.errors import NotifierError
 from notifier.models import TemplateVersion
 

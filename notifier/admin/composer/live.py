@@ -20,8 +20,8 @@ from notifier.admin.composer.previews import PreviewRequest, first_recipient, lo
 from notifier.admin.composer.variables import data_paths
 from notifier.delivery.content import images, mail_frames
 from notifier.delivery.content.checking import find_mistakes
-from notifier.delivery.content.liquid import check_names
-from notifier.delivery.content.mistake_places import line_and_column
+from notifier.delivery.content.liquid.mistake_places import line_and_column
+from notifier.delivery.content.liquid.text import check_names
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.templates import parse_parts
 from notifier.errors import InvalidInput, NotifierError

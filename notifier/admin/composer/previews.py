@@ -19,9 +19,9 @@ from notifier.channels.base import UNREAD
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import file_names
 from notifier.delivery.content.links.variables import sample_links
-from notifier.delivery.content.liquid import PERSON
+from notifier.delivery.content.liquid.render_budget import shared_budget
+from notifier.delivery.content.liquid.text import PERSON
 from notifier.delivery.content.partly_rendered import Locale
-from notifier.delivery.content.render_budget import shared_budget
 from notifier.delivery.content.rules import flat_parts
 from notifier.delivery.explain import ChannelOutcome, Subject, explain
 from notifier.delivery.planning import recipients

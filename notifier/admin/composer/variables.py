@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from notifier.delivery.content.liquid import ENVIRONMENT, PERSON, TAGS
+from notifier.delivery.content.liquid.text import ENVIRONMENT, PERSON, TAGS
 from notifier.vocabulary.content import LINKS
 from notifier.vocabulary.people import Person
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from notifier.delivery.content.render_budget import MAX_OUTPUT
+from notifier.delivery.content.liquid.render_budget import MAX_OUTPUT
 
 MOST_CHARACTERS = MAX_OUTPUT
 #: no script, no form, an origin of its own; pictures and fonts load from https addresses and from this site, as in a

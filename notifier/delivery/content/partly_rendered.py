@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from notifier.channels import channel
 from notifier.delivery.content import rules
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.errors import NotifierError
 from notifier.vocabulary.content import TenantRules
 

@@ -17,7 +17,7 @@ from notifier.delivery.content import rules
 from notifier.delivery.content.attachments import storage as attachments
 from notifier.delivery.content.attachments.listing import Decoded, dump, read_list
 from notifier.delivery.content.links.required import no_link, parts_without_link
-from notifier.delivery.content.liquid import MAX_TEXT, LiquidText
+from notifier.delivery.content.liquid.text import MAX_TEXT, LiquidText
 from notifier.delivery.content.partly_rendered import Locale, PartlyRendered, finish_part, is_worth_dividing
 from notifier.delivery.content.publishing.layouts import layout_of
 from notifier.delivery.content.publishing.publication import published_content

@@ -11,7 +11,7 @@ from typing import Any
 
 from notifier.channels import channel
 from notifier.delivery.content import rules
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.partly_rendered import Locale, finish_part
 from notifier.errors import NotifierError
 from notifier.vocabulary.content import TenantRules

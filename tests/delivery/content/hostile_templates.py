@@ -19,7 +19,7 @@ def main() -> None:
     import django
 
     django.setup()
-    from notifier.delivery.content.liquid import LiquidText
+    from notifier.delivery.content.liquid.text import LiquidText
     from notifier.errors import InvalidInput
 
     # a rendering without limits ends in a MemoryError here, and the test fails

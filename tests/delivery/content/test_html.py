@@ -6,7 +6,7 @@ from html import escape
 
 import pytest
 
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 
 NAME = "O'Neil & <b>Co</b>"
 ESCAPED = "O&#x27;Neil &amp; &lt;b&gt;Co&lt;/b&gt;"

@@ -12,7 +12,7 @@ from notifier.delivery.content import templates
 from notifier.delivery.content.links import browser_link, preferences_link, unsubscribe_link
 from notifier.delivery.content.links.browser_link import BrowserLink
 from notifier.delivery.content.links.variables import LinkedMessage, category_to_leave, link_values, sample_links
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.partly_rendered import Locale, values_between
 from notifier.delivery.content.templates import Compiled
 from notifier.errors import InvalidInput

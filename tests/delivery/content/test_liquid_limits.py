@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from liquid import Environment
 from liquid.ast import Node
 
-from notifier.delivery.content import liquid_tree
-from notifier.delivery.content.liquid import ENVIRONMENT, TAGS, LiquidText
-from notifier.delivery.content.liquid_filters import FILTERS, OWN_FILTERS
-from notifier.delivery.content.render_budget import MAX_SECONDS, MAX_TEXT, Budget, LimitExceeded, shared_budget
+from notifier.delivery.content.liquid import tree
+from notifier.delivery.content.liquid.filters import FILTERS, OWN_FILTERS
+from notifier.delivery.content.liquid.render_budget import MAX_SECONDS, MAX_TEXT, Budget, LimitExceeded, shared_budget
+from notifier.delivery.content.liquid.text import ENVIRONMENT, TAGS, LiquidText
 from notifier.errors import InvalidInput, TemplateFailed
 
 #: processor time, which other load hardly changes: the budget, and one more step of the slowest kind
@@ -167,13 +167,13 @@ SOURCES = [
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_node_of_a_template_pays_the_budget(source: str) -> None:
     nodes = ENVIRONMENT.from_string(source).nodes
-    liquid_tree.restrict(nodes)
+    tree.restrict(nodes)
     left: list[Any] = list(nodes)
     while left:
         thing = left.pop()
         if isinstance(thing, Node):
-            assert isinstance(thing, liquid_tree._Node), type(thing)
-        left.extend(liquid_tree.parts_of(thing))
+            assert isinstance(thing, tree._Node), type(thing)
+        left.extend(tree.parts_of(thing))
 
 
 def test_a_budget_ends_by_steps_by_work_and_by_time() -> None:

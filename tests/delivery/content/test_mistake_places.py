@@ -8,8 +8,8 @@ import pytest
 
 from notifier.delivery.content import templates
 from notifier.delivery.content.checking import find_mistakes
-from notifier.delivery.content.liquid import LiquidText
-from notifier.delivery.content.mistake_places import line_and_column
+from notifier.delivery.content.liquid.mistake_places import line_and_column
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.publishing.page import finished_page
 from notifier.errors import InvalidInput
 from notifier.models import Layout

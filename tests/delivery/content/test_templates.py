@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifier.delivery.content import liquid
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import MAX_TEXT, RESERVED, LiquidText, check_names
 from notifier.delivery.content.partly_rendered import Locale
 from notifier.delivery.content.templates import Compiled, fallbacks, prepare
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
@@ -135,10 +134,10 @@ def test_a_rendering_error_names_the_part_and_the_variable(source: str, field: s
     assert (caught.value.field, caught.value.code) == (field, "template_error")
 
 
-@pytest.mark.parametrize("name", sorted(liquid.RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_variable_that_no_template_can_read_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="use another name") as caught:
-        liquid.check_names({"fine": 1, name: 2})
+        check_names({"fine": 1, name: 2})
     assert (caught.value.field, caught.value.code) == (f"data.{name}", "reserved_name")
 
 
@@ -225,7 +224,7 @@ _SOURCES = st.lists(
 _VALUES = st.recursive(
     st.one_of(
         st.text(max_size=5),
-        st.sampled_from(["\r", "\0", "\ud800", "<&>", "x" * liquid.MAX_TEXT, "ä" * liquid.MAX_TEXT]),
+        st.sampled_from(["\r", "\0", "\ud800", "<&>", "x" * MAX_TEXT, "ä" * MAX_TEXT]),
         st.integers(),
         st.sampled_from([2**63, True, None, 1.5]),
     ),
@@ -242,7 +241,7 @@ def outcome(render: Any) -> tuple[Any, ...]:
 
 
 @given(_SOURCES, st.dictionaries(_NAMES, _VALUES, max_size=4))
-@example("Hi {{ a.b }}{{ a.b }}", {"a": {"b": "ä" * liquid.MAX_TEXT}})
+@example("Hi {{ a.b }}{{ a.b }}", {"a": {"b": "ä" * MAX_TEXT}})
 @example("{{ a }}", {"a": "\ud800"})
 @example("{{ a }}\r\n", {"a": "x\r"})
 @example("{{ partial }}", {"partial": "x"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.publishing.page import finished_page, is_mjml
 from notifier.errors import InvalidInput
 from notifier.models import Layout, Template

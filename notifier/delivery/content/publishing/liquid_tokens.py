@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from notifier.delivery.content.liquid_source import tag_spans
+from notifier.delivery.content.liquid.source import tag_spans
 from notifier.delivery.content.publishing.html_scan import Context, Stretch, stretches
 from notifier.errors import InvalidInput
 

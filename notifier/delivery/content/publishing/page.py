@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from notifier.delivery.content.liquid.render_budget import MAX_TEXT
 from notifier.delivery.content.publishing.html_scan import Context, check_depth, stretches, unclosed_element
 from notifier.delivery.content.publishing.liquid_tokens import Tokens, protect
-from notifier.delivery.content.render_budget import MAX_TEXT
 from notifier.errors import InvalidInput
 
 _MJML = re.compile(r"\s*(?:<!--.*?-->\s*)*<mjml[\s>]", re.DOTALL)

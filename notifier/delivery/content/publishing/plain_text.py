@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.publishing.html_scan import check_depth
 from notifier.delivery.content.publishing.liquid_tokens import Tokens, words_for_tags
 from notifier.errors import InvalidInput

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.publishing.html_scan import stretches
 from notifier.delivery.content.publishing.liquid_tokens import protect
 from notifier.delivery.content.publishing.page import finished_page

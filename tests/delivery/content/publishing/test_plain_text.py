@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.delivery.content.liquid import LiquidText
+from notifier.delivery.content.liquid.text import LiquidText
 from notifier.delivery.content.publishing.page import finished_page
 from notifier.delivery.content.publishing.plain_text import text_of_html
 from notifier.errors import InvalidInput

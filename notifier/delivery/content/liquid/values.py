@@ -12,7 +12,7 @@ import orjson
 from liquid.exceptions import LiquidTypeError, UndefinedError
 from liquid.undefined import UNDEFINED, Undefined
 
-from notifier.delivery.content.render_budget import MAX_TEXT
+from notifier.delivery.content.liquid.render_budget import MAX_TEXT
 
 
 class Html(str):

@@ -49,9 +49,9 @@ from liquid.expression import Expression
 from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 
-from notifier.delivery.content.liquid_filters import apply, with_html_breaks
-from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text
-from notifier.delivery.content.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
+from notifier.delivery.content.liquid.filters import apply, with_html_breaks
+from notifier.delivery.content.liquid.render_budget import MAX_ITEMS, MAX_OUTPUT, Budget, LimitExceeded
+from notifier.delivery.content.liquid.values import Html, Missing, NoValue, as_html, as_text
 
 #: elements (nodes and expressions) of one template part: parsing this number takes 50 ms
 MAX_ELEMENTS = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from notifier.delivery.content.render_budget import MAX_TEXT
+from notifier.delivery.content.liquid.render_budget import MAX_TEXT
 from notifier.errors import InvalidInput
 
 #: `{{ … }}` and `{% … %}` of one text: parsing this number takes 30 ms

@@ -1,4 +1,4 @@
-"""Where in a template's source a mistake stands, for editors. `liquid.py` calls it for a source that is no Liquid."""
+"""Where in a template's source a mistake stands, for editors. `text.py` calls it for a source that is no Liquid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from liquid import Environment
 from liquid.exceptions import LiquidError
 
-from notifier.delivery.content.liquid_source import tag_spans
+from notifier.delivery.content.liquid.source import tag_spans
 from notifier.errors import InvalidInput
 
 _TAG = re.compile(r"\{%-?\s*(end)?([a-z]+)")

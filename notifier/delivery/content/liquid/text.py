@@ -1,7 +1,7 @@
 """The Liquid that tenants write: sandboxed, under limits, strict about missing values.
 
-`render_budget`, `liquid_filters` and `liquid_tree` limit what a template may use, `liquid_source` limits its source,
-and `liquid_values` prints values.
+`render_budget`, `filters` and `tree` limit what a template may use, `source` limits its source, and `values` prints
+values.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from liquid.undefined import Undefined
 
-from notifier.delivery.content.liquid_filters import FILTERS, OWN_FILTERS
-from notifier.delivery.content.liquid_source import check_source
-from notifier.delivery.content.liquid_tree import Context, names_in, restrict
-from notifier.delivery.content.liquid_values import Missing, NoValue, as_html
-from notifier.delivery.content.mistake_places import place_of_mistake
-from notifier.delivery.content.render_budget import MAX_OUTPUT, MAX_TEXT
+from notifier.delivery.content.liquid.filters import FILTERS, OWN_FILTERS
+from notifier.delivery.content.liquid.mistake_places import place_of_mistake
+from notifier.delivery.content.liquid.render_budget import MAX_OUTPUT, MAX_TEXT
+from notifier.delivery.content.liquid.source import check_source
+from notifier.delivery.content.liquid.tree import Context, names_in, restrict
+from notifier.delivery.content.liquid.values import Missing, NoValue, as_html
 from notifier.errors import InvalidInput, MissingVariables, TemplateFailed
 from notifier.values.text import NUL, fault_of
 from notifier.vocabulary.content import LINKS

@@ -15,8 +15,8 @@ import orjson
 from liquid.exceptions import FilterArgumentError
 from liquid.filter import flatten
 
-from notifier.delivery.content.liquid_values import Html, Missing, NoValue, as_html, as_text, size_of
-from notifier.delivery.content.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, LimitExceeded
+from notifier.delivery.content.liquid.render_budget import MAX_BITS, MAX_ITEMS, MAX_TEXT, Budget, LimitExceeded
+from notifier.delivery.content.liquid.values import Html, Missing, NoValue, as_html, as_text, size_of
 
 
 class FilterInput(Enum):
