@@ -22,8 +22,8 @@ class CampaignsConfig(AppConfig):
         from campaigns.schedules import personal
         from campaigns.shard.erasing import erase
         from campaigns.variants import stored as variants
-        from notifier.admin import sent
-        from notifier.admin.composer.uses import register_use_finder
+        from notifier.admin.content.uses import register_use_finder
+        from notifier.admin.ledger.lists import register_armed_ms_finder
         from notifier.channels import channels
         from notifier.delivery import messages, recheck
         from notifier.delivery.content.links.campaign_emails import register_campaign_emails
@@ -38,7 +38,7 @@ class CampaignsConfig(AppConfig):
         from tenants.retention.registry import register as register_remover
         from tenants.retention.registry import register_preparation
 
-        sent.register_armed_ms_finder(
+        register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
         home_sent.register_cards()

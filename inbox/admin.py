@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from inbox.models import Feed, InboxMessage
-from notifier.admin.sent import NewestAdmin, NewestDeliveriesAdmin
+from notifier.admin.ledger.lists import NewestAdmin, NewestDeliveriesAdmin
 from tenants.admin import admin_site
 
 

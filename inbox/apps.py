@@ -16,7 +16,7 @@ class InboxConfig(AppConfig):
         from notifier.delivery.ledger.reports.inbox_seen import register_seen_lookup
         from notifier.delivery.retention import partitions
         from notifier.delivery.retention.rows import register_follower
-        from tenants.admin.deletion import Reference, register_references
+        from tenants.admin.base.deletion import Reference, register_references
         from tenants.erasure import register_eraser
         from tenants.export import register_exporter
         from tenants.models import Recipient

@@ -20,8 +20,9 @@ class NotifierConfig(AppConfig):
 
         autodiscover_modules("provider")
 
-        from notifier.admin import find, home, references, timeline
-        from notifier.admin.composer.uses import digests_using, register_use_finder
+        from notifier.admin import find, home
+        from notifier.admin.content.uses import digests_using, register_use_finder
+        from notifier.admin.ledger import references, timeline
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
         from notifier.delivery.caps import settings as caps

@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "notifier.logs.RequestLog",
     "notifier.web.serving.disconnects.InterruptibleStatements",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "tenants.admin.language.AdminLanguage",
+    "tenants.admin.localization.language.AdminLanguage",
     "django.middleware.common.CommonMiddleware",
     # before any middleware that reads the body
     "notifier.web.serving.admission.Admission",

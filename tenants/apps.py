@@ -13,9 +13,9 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         from notifier.vocabulary.retention import Keep
         from tenants.admin import load_shedding
+        from tenants.admin.localization.translated_names import translate_models
         from tenants.admin.search import people
         from tenants.admin.timeline import sources
-        from tenants.admin.words import translate_models
         from tenants.erasure import register_eraser
         from tenants.imports import jobs
         from tenants.login import login_sessions
@@ -41,7 +41,7 @@ class TenantsConfig(AppConfig):
 def _show_json_without_styles() -> None:
     """Unfold colours read-only JSON with style attributes, which the site's Content-Security-Policy blocks, and only
     where Pygments happens to be installed."""
-    from tenants.admin.json_field import shown_json
+    from tenants.admin.base.json_field import shown_json
 
     fields: Any = import_module("unfold.fields")
     fields.prettify_json = shown_json

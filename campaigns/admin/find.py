@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Audience, Campaign
-from notifier.admin.timeline import register_campaign_names
-from tenants.admin.base import visible_rows
+from notifier.admin.ledger.timeline import register_campaign_names
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.search.finders import SHOWN, Finder, Hit, register_finder
 from tenants.admin.search.terms import Term
 

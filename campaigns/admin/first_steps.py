@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from notifier.models import Notification, Template
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.roles import AUTHORS, may
 from tenants.models import Recipient
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from campaigns.models import Campaign, CampaignApproval
 from campaigns.states import State
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.home import Card, register_card
 from tenants.admin.roles import APPROVERS, AUTHORS, is_platform_operator, roles_of
 

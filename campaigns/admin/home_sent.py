@@ -21,7 +21,7 @@ from campaigns.report import results
 from campaigns.states import State
 from notifier.models import Notification, RequestCount
 from notifier.vocabulary.ids import id_floor
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.home import Card, register_card
 from tenants.admin.plots import Axis, PlotText, Series, bar_plot
 

@@ -18,7 +18,7 @@ from campaigns.audit import Actor
 from campaigns.models import Campaign
 from notifier.errors import NotifierError
 from tenants.admin import LAUNCHERS, may
-from tenants.admin.time_zones import activate_zone_of
+from tenants.admin.localization.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
     _CampaignModelAdmin = admin.ModelAdmin[Campaign]

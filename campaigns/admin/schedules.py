@@ -30,9 +30,9 @@ from campaigns.schedules.upcoming import next_slots
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import parse_id
 from tenants.admin import LAUNCHERS, TenantForm, TenantModelAdmin, may
-from tenants.admin.base import sees_several_tenants, visible_rows
-from tenants.admin.json_field import JsonField
-from tenants.admin.time_zones import activate_zone_of
+from tenants.admin.base.json_field import JsonField
+from tenants.admin.base.visibility import sees_several_tenants, visible_rows
+from tenants.admin.localization.time_zones import activate_zone_of
 
 #: schedules that the calendar shows, and slots that ran on a schedule's page
 IN_CALENDAR, RECENT = 200, 20

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, Shard
-from tenants.admin.base import ChannelFilter, visible_rows
+from tenants.admin.base.filters import ChannelFilter
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 
 #: a search shows the shards of so many campaigns

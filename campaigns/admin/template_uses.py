@@ -1,4 +1,4 @@
-"""Where campaigns and schedules use templates, for the pages of templates (notifier.admin.composer.uses)."""
+"""Where campaigns and schedules use templates, for the pages of templates (notifier.admin.content.uses)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Schedule
-from notifier.admin.composer.uses import TemplateUse
+from notifier.admin.content.uses import TemplateUse
 from notifier.models import Template
 
 _OVER = frozenset({Campaign.State.FINISHED, Campaign.State.CANCELLED, Campaign.State.FAILED})

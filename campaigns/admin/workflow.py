@@ -29,8 +29,8 @@ from notifier.errors import Conflict, InvalidInput
 from notifier.values import timestamps
 from notifier.values.zones import from_wall_clock
 from tenants.admin import AUTHORS
+from tenants.admin.localization.time_zones import time_of_day
 from tenants.admin.person_reads import record_read
-from tenants.admin.time_zones import time_of_day
 
 
 class Workflow(CampaignPage):

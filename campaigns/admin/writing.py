@@ -23,7 +23,7 @@ from notifier.delivery.content.liquid.text import PERSONAL
 from notifier.errors import NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.vocabulary.ids import parse_id
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.person_reads import record_read
 
 #: milliseconds for counting the chosen audience; a larger one is estimated

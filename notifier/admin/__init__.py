@@ -1,42 +1,39 @@
 """The engine's admin pages. Importing this package registers them on `tenants.admin.admin_site`.
 
-content     templates and their versions; `content_setup` has layouts and senders
-accounts    provider accounts
+accounts    provider accounts, their connection test, receipts that no worker could read
 caps        frequency caps
+composer    the editor on the page of a template
+content     templates, their versions and uses, layouts, senders, stored files
 digests     how categories gather their messages, and the digests themselves
 engagement  opens and clicks that are counted without persons
+find        what the search box of the header finds
+home        cards of the home page
 incidents   incidents of status pages
+ledger      notifications, deliveries, dead letters: read-only; `lists` has the base classes of these lists
 webhooks    webhook endpoints; `webhook_page` has what was sent to one
-receipts    what providers reported and no worker could read
-ledger      notifications, deliveries, dead letters: read-only; `sent` has the base classes of these lists
-references  rows of the ledger that name a recipient or an account without a foreign key
 
 The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inbox.admin` and `campaigns.admin` use
-`sent`.
+`ledger.lists`.
 """
 
-from notifier.admin import (
-    accounts,
-    caps,
-    content,
-    content_setup,
-    digests,
-    engagement,
-    incidents,
-    ledger,
-    receipts,
-    webhooks,
-)
+from notifier.admin import caps, digests, engagement, incidents, webhooks
+from notifier.admin.accounts import provider_accounts, unreadable_receipts
+from notifier.admin.content import layouts, senders, stored_files, templates
+from notifier.admin.ledger import dead_letters, deliveries, notifications
 
 __all__ = [
-    "accounts",
     "caps",
-    "content",
-    "content_setup",
+    "dead_letters",
+    "deliveries",
     "digests",
     "engagement",
     "incidents",
-    "ledger",
-    "receipts",
+    "layouts",
+    "notifications",
+    "provider_accounts",
+    "senders",
+    "stored_files",
+    "templates",
+    "unreadable_receipts",
     "webhooks",
 ]

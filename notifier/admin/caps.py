@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from notifier.channels import channels
 from notifier.models import FrequencyCap
 from tenants.admin import TenantForm, TenantModelAdmin, admin_site
-from tenants.admin.base import ChannelFilter
+from tenants.admin.base.filters import ChannelFilter
 
 
 class FrequencyCapForm(TenantForm):

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from notifier.admin.sent import SearchByIdAdmin
+from notifier.admin.ledger.lists import SearchByIdAdmin
 from notifier.delivery.digests.settings import check_setting, delete_setting
 from notifier.errors import NotifierError
 from notifier.models import Digest, DigestSetting

@@ -6,7 +6,7 @@ from django.contrib import admin
 
 from notifier.models import EngagementCount
 from tenants.admin import admin_site
-from tenants.admin.base import ReadOnlyAdmin
+from tenants.admin.base.model_admin import ReadOnlyAdmin
 
 
 @admin.register(EngagementCount, site=admin_site)

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from notifier.models import Delivery, Notification, Template
 from notifier.vocabulary.status import Status
-from tenants.admin.base import visible_rows
-from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.base.indexes import prefer_indexes
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.search.finders import SHOWN, Finder, Hit, register_finder
 from tenants.admin.search.terms import Term
 

@@ -14,7 +14,7 @@ from notifier.delivery.quotas import counting, watching
 from notifier.models import DeadLetter, Delivery, ProviderAccount
 from notifier.vocabulary.quotas import read_quotas
 from notifier.vocabulary.status import QueuePosition, Status
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.home import Card, register_card
 from tenants.admin.pages.tenant_limits import register_usage
 from tenants.models import Tenant

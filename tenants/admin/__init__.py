@@ -1,21 +1,16 @@
 """The admin, for members of tenants and platform operators.
 
-`site` sets a request's scope and groups the pages; `base` has the base class of pages, TenantModelAdmin, built from
-`roles` (who may), `hardening` (malformed requests), `json_field`, `forms`, `deletion` and `audit_entries`. `lists/`
-has the base class of pages about large tables, `pages/` this package's own pages. The engine, campaigns and the inbox
-build their pages on TenantModelAdmin and register them with `admin_site`. The admin calls the rules in `tenants`, and
-`notifier.channels`.
+`site` sets a request's scope and groups the pages; `base/` has the base class of pages, TenantModelAdmin, and what it
+is built from; `roles` says who may, `audit_entries` and `person_reads` what is recorded. `lists/` has the base class of
+pages about large tables, `pages/` this package's own pages, `localization/` languages and time zones. The engine,
+campaigns and the inbox build their pages on TenantModelAdmin and register them with `admin_site`. The admin calls the
+rules in `tenants`, and `notifier.channels`.
 """
 
-from tenants.admin.base import (
-    ChannelFilter,
-    OwnedChoices,
-    ReadOnlyAdmin,
-    TenantModelAdmin,
-    TenantTabularInline,
-    masked,
-)
-from tenants.admin.forms import TenantForm
+from tenants.admin.base.filters import ChannelFilter, OwnedChoices
+from tenants.admin.base.forms import TenantForm
+from tenants.admin.base.model_admin import ReadOnlyAdmin, TenantModelAdmin, TenantTabularInline
+from tenants.admin.base.visibility import masked
 from tenants.admin.roles import (
     ALL_ROLES,
     APPROVERS,

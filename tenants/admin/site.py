@@ -18,20 +18,20 @@ from django.utils.translation import gettext_lazy as _
 
 from notifier.vocabulary.status import ConsentSource
 from tenants.access import EVERY_TENANT, act_as, set_scope
-from tenants.admin import expired_login
+from tenants.admin.base.hardening import answer_database_errors, refuse_null_characters
+from tenants.admin.entry import expired_login
 from tenants.admin.entry.account import AccountPages
 from tenants.admin.entry.code import code_page
 from tenants.admin.entry.join import join_page
 from tenants.admin.entry.login import FirstStage
 from tenants.admin.entry.setup import setup_page
-from tenants.admin.hardening import answer_database_errors, refuse_null_characters
 from tenants.admin.home import load_cards
 from tenants.admin.load_shedding import switch_view
+from tenants.admin.localization.time_zones import zone_of_page
 from tenants.admin.navigation import navigation
 from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.search.page import find_view
 from tenants.admin.shown_once import one_time_page
-from tenants.admin.time_zones import zone_of_page
 from tenants.login import lockout, login_sessions
 from tenants.models import AuditLog, User
 

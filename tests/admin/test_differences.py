@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifier.admin.composer.differences import MOST_PIECES, compare, differences
+from notifier.admin.content.differences import MOST_PIECES, compare, differences
 
 LINES = "".join(f"line {n}\n" for n in range(40))
 

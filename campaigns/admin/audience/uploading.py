@@ -23,7 +23,7 @@ from campaigns.models import Audience
 from notifier.errors import InvalidInput, NotifierError
 from notifier.vocabulary.ids import parse_id
 from tenants.admin import AUTHORS, may
-from tenants.admin.json_field import read_json
+from tenants.admin.base.json_field import read_json
 from tenants.admin.pages.import_files import import_progress
 from tenants.admin.roles import editable_tenants
 from tenants.models import Tenant

@@ -30,8 +30,8 @@ from notifier.values.json_document import check_document
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
 from notifier.web.csp import HEADER
-from tenants.admin.base import masked, visible_rows
-from tenants.admin.json_field import read_json
+from tenants.admin.base.json_field import read_json
+from tenants.admin.base.visibility import masked, visible_rows
 from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, editable_tenants, may
 from tenants.models import Category, Recipient, Tenant

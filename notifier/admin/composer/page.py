@@ -24,7 +24,7 @@ from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
-from tenants.admin.json_field import read_json
+from tenants.admin.base.json_field import read_json
 from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, editable_tenants
 from tenants.models import Tenant

@@ -16,7 +16,7 @@ from django import forms
 
 from notifier.errors import InvalidInput
 from notifier.values.json_document import check_document
-from tenants.admin.json_field import JsonField, read_json
+from tenants.admin.base.json_field import JsonField, read_json
 
 Content = dict[str, dict[str, dict[str, Any]]]
 HAS, COMPOSED = "has", "composed"

@@ -16,7 +16,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants.admin.hardening import HardenedChangeList
+from tenants.admin.base.hardening import HardenedChangeList
 from tenants.admin.lists.limits import list_limits
 
 if TYPE_CHECKING:

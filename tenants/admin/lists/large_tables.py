@@ -16,8 +16,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from notifier.vocabulary.ids import parse_id
-from tenants.admin.base import ReadOnly, TenantFilter, TenantModelAdmin, has_tenant, sees_several_tenants
-from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.base.filters import TenantFilter
+from tenants.admin.base.indexes import prefer_indexes
+from tenants.admin.base.model_admin import ReadOnly, TenantModelAdmin
+from tenants.admin.base.visibility import has_tenant, sees_several_tenants
 from tenants.admin.lists.keyset import KeysetChangeList
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.roles import is_platform_operator, roles_of

@@ -22,9 +22,9 @@ from notifier.errors import InvalidInput
 from notifier.values.send_windows import read_windows
 from notifier.vocabulary.retention import Keep, cutoff
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import TenantModelAdmin
-from tenants.admin.forms import TenantForm, checked_value
-from tenants.admin.hardening import HardenedAdmin
+from tenants.admin.base.forms import TenantForm, checked_value
+from tenants.admin.base.hardening import HardenedAdmin
+from tenants.admin.base.model_admin import TenantModelAdmin
 from tenants.admin.pages import page_texts, tenant_limits
 from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once

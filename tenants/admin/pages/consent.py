@@ -20,8 +20,10 @@ from notifier.vocabulary.ids import parse_id
 from notifier.vocabulary.status import Kind
 from tenants import categories
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import ChannelFilter, TenantModelAdmin, masked
-from tenants.admin.forms import TenantForm
+from tenants.admin.base.filters import ChannelFilter
+from tenants.admin.base.forms import TenantForm
+from tenants.admin.base.model_admin import TenantModelAdmin
+from tenants.admin.base.visibility import masked
 from tenants.admin.lists.large_tables import LargeTableAdmin, ReadOnlyLargeTableAdmin
 from tenants.admin.pages.people import recipient_ids
 from tenants.admin.roles import AUTHORS, may

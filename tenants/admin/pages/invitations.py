@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from notifier.errors import Conflict
 from tenants import members
-from tenants.admin.base import TenantModelAdmin
-from tenants.admin.forms import TenantForm
+from tenants.admin.base.forms import TenantForm
+from tenants.admin.base.model_admin import TenantModelAdmin
 from tenants.admin.roles import OWNERS, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site

@@ -29,8 +29,9 @@ from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
 from tenants import members
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import TenantModelAdmin, visible_rows
-from tenants.admin.forms import TenantForm
+from tenants.admin.base.forms import TenantForm
+from tenants.admin.base.model_admin import TenantModelAdmin
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.roles import OWNERS, is_platform_operator, may
 from tenants.admin.shown_once import OneTimeSecret, show_once
 from tenants.admin.site import admin_site

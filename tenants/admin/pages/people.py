@@ -16,8 +16,9 @@ from notifier.errors import InvalidInput
 from notifier.values.json_document import check_document
 from notifier.values.trim import trimmed
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import TenantTabularInline, masked, visible_rows
-from tenants.admin.forms import TenantForm, checked_value
+from tenants.admin.base.forms import TenantForm, checked_value
+from tenants.admin.base.model_admin import TenantTabularInline
+from tenants.admin.base.visibility import masked, visible_rows
 from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.erasure import erase

@@ -14,8 +14,8 @@ from django_celery_beat import admin as beat_admin
 from django_celery_beat import models as beat_models
 
 from tenants.admin.audit_entries import changes_in_words
-from tenants.admin.base import visible_users
-from tenants.admin.hardening import hardened
+from tenants.admin.base.hardening import hardened
+from tenants.admin.base.visibility import visible_users
 from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
 from tenants.admin.roles import OWNERS
 from tenants.admin.site import admin_site

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy
 from notifier.channels.queues import BATCH
 from notifier.tasks import post
 from notifier.web.serving.downloads import Download
-from tenants.admin.base import TenantModelAdmin
-from tenants.admin.forms import TenantForm
+from tenants.admin.base.forms import TenantForm
+from tenants.admin.base.model_admin import TenantModelAdmin
 from tenants.admin.pages.import_files import import_progress, left_out_file, progress_of
 from tenants.admin.roles import AUTHORS, may
 from tenants.admin.site import admin_site

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from tenants.admin.base import masked, sees_several_tenants, visible_rows
-from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.base.indexes import prefer_indexes
+from tenants.admin.base.visibility import masked, sees_several_tenants, visible_rows
 from tenants.admin.roles import is_platform_operator, roles_of
 from tenants.admin.search.finders import SHOWN, Finder, Hit, register_finder
 from tenants.admin.search.terms import Term

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from tenants.admin.base import masked
+from tenants.admin.base.visibility import masked
 from tenants.models import Device, Preference, Recipient, Suppression
 
 #: devices that the page shows; the list of devices has the others

@@ -20,7 +20,7 @@ from notifier.channels import channels
 from notifier.values.zones import zone
 from notifier.vocabulary.ids import parse_id
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.person_reads import record_read
 from tenants.admin.roles import AUTHORS, may
 from tenants.admin.timeline.entries import PAGE, Window, kinds, parse_key, read_entries
@@ -28,7 +28,7 @@ from tenants.admin.timeline.facts import read_facts
 from tenants.models import Recipient, Suppression
 
 if TYPE_CHECKING:
-    from tenants.admin.base import TenantModelAdmin as _Page
+    from tenants.admin.base.model_admin import TenantModelAdmin as _Page
 else:
     _Page = object
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from notifier.channels import channels
 from notifier.vocabulary.status import Kind
 from tenants.admin.audit_entries import record_change
-from tenants.admin.forms import checked_value
+from tenants.admin.base.forms import checked_value
 from tenants.admin.person_reads import record_read
 from tenants.admin.timeline.choices import Box, Choices, boxes, store
 from tenants.admin.timeline.page import NAME as TIMELINE

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants.admin.base import masked
+from tenants.admin.base.visibility import masked
 from tenants.admin.timeline.entries import Entry, Key, Source, Window, register_source
 from tenants.models import AuditLog, ConsentChange, OptInProof
 

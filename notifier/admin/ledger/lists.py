@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from notifier.models import Delivery, Notification
 from notifier.vocabulary.ids import id_floor, parse_id
 from notifier.vocabulary.status import Status
-from tenants.admin.base import visible_rows
-from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.base.indexes import prefer_indexes
+from tenants.admin.base.visibility import visible_rows
 from tenants.admin.lists.large_tables import BaseRows, ReadOnlyLargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.people import recipient_ids

@@ -23,8 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from notifier.admin.composer import page
 from notifier.admin.composer.live import LiveViews
 from notifier.admin.composer.posted import ContentField
-from notifier.admin.composer.template_list import TemplateList
-from notifier.admin.composer.versions import VersionViews
+from notifier.admin.content.template_list import TemplateList
+from notifier.admin.content.versions import VersionViews
 from notifier.channels import channels
 from notifier.delivery.content import templates
 from notifier.delivery.content.attachments.listing import MAX_BYTES, MAX_FILES
@@ -35,7 +35,7 @@ from notifier.errors import InvalidInput, NotifierError
 from notifier.models import Template, TemplateVersion
 from notifier.vocabulary.routes import from_json, stored_form
 from tenants.admin import OwnedChoices, ReadOnlyAdmin, TenantForm, TenantModelAdmin, admin_site
-from tenants.admin.json_field import JsonField
+from tenants.admin.base.json_field import JsonField
 from tenants.models import Tenant
 
 

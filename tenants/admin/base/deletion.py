@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import ManyToOneRel, Model
 
-from tenants.admin.lists.indexes import prefer_indexes
+from tenants.admin.base.indexes import prefer_indexes
 
 #: rows of a relation that are counted; above, the text says "more than"
 MAX_COUNTED = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from notifier.channels import channels
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary.status import QueuePosition, Status
-from tenants.admin.deletion import Reference, register_references
+from tenants.admin.base.deletion import Reference, register_references
 from tenants.models import Recipient
 
 

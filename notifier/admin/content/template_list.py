@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from notifier.admin.composer.parts import name_in_words
-from notifier.admin.composer.uses import TemplateUse, find_uses
+from notifier.admin.content.uses import TemplateUse, find_uses
 from notifier.models import Template, TemplateVersion
-from tenants.admin.hardening import HardenedChangeList
+from tenants.admin.base.hardening import HardenedChangeList
 
 if TYPE_CHECKING:
     from tenants.admin import TenantModelAdmin as _Page

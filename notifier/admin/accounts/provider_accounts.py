@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.html import escape, format_html
 from django.utils.translation import gettext_lazy as _
 
-from notifier.admin.account_test import NAME as TEST_PAGE
-from notifier.admin.account_test import AccountTest
+from notifier.admin.accounts.connection_test import NAME as TEST_PAGE
+from notifier.admin.accounts.connection_test import AccountTest
 from notifier.delivery.accounts import connection_test, receipts_address, registry
 from notifier.delivery.accounts.health import FULL, read_weights
 from notifier.errors import InvalidInput
@@ -24,7 +24,7 @@ from notifier.models import ProviderAccount
 from notifier.providers import provider_class, providers
 from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site, may
 from tenants.admin.audit_entries import record_change
-from tenants.admin.base import ChannelFilter
+from tenants.admin.base.filters import ChannelFilter
 from tenants.people.fields import app as app_name
 
 PREFIX = "config_"

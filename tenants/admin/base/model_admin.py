@@ -1,4 +1,5 @@
-"""Base classes of the pages about tenant-owned rows: which rows are visible, who may edit them, what is audited."""
+"""Base classes of the pages about tenant-owned rows: who may see and edit them, which choices a form offers, what is
+audited."""
 
 from __future__ import annotations
 
@@ -7,22 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import DateTimeField, Field, JSONField, Model, QuerySet
+from django.db.models import DateTimeField, JSONField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import gettext_lazy as _
 
-from notifier.channels import channels
-from tenants.admin import deletion
 from tenants.admin.audit_entries import changed_fields, plain_changes, record_change
-from tenants.admin.forms import TenantForm, TenantFormSet
-from tenants.admin.hardening import HardenedAdmin, HardenedAutocomplete
-from tenants.admin.json_field import JsonField
-from tenants.admin.lists.paging import BoundedPaginator
+from tenants.admin.base import deletion
+from tenants.admin.base.filters import TenantFilter
+from tenants.admin.base.forms import TenantForm, TenantFormSet
+from tenants.admin.base.hardening import HardenedAdmin, HardenedAutocomplete
+from tenants.admin.base.json_field import JsonField
+from tenants.admin.base.paging import BoundedPaginator
+from tenants.admin.base.visibility import has_tenant, sees_several_tenants, visible_rows, visible_users
+from tenants.admin.localization.time_zones import ZonedDateTime, activate_zone_of
 from tenants.admin.person_reads import record_read_of_row
-from tenants.admin.roles import ALL_ROLES, AUTHORS, NO_ROLE, editable_tenants, is_platform_operator, may, roles_of
-from tenants.admin.time_zones import ZonedDateTime, activate_zone_of
+from tenants.admin.roles import ALL_ROLES, AUTHORS, NO_ROLE, editable_tenants, may
 from tenants.models import Tenant, User
 
 if TYPE_CHECKING:
@@ -224,69 +225,5 @@ class TenantTabularInline(RoleBasedAdmin, _TabularInline):
     extra = 0
 
 
-class TenantFilter(admin.SimpleListFilter):
-    """The list's rows by the user's tenants."""
-
-    title = _("tenant")
-    parameter_name = "of"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(t.pk), t.name) for t in visible_rows(Tenant.objects.order_by("name"), request)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(tenant_id=self.value()) if self.value() else queryset
-
-
-class ChannelFilter(admin.SimpleListFilter):
-    """Rows by channel. Django's own filter of a text column would scan a table of millions for its distinct values."""
-
-    title = _("channel")
-    parameter_name = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in sorted(channels())]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(channel=self.value()) if self.value() else queryset
-
-
-class OwnedChoices(admin.RelatedFieldListFilter):
-    """A filter by a related row that offers only rows of the user's tenants."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        own = {} if is_platform_operator(request) else {"tenant__in": list(roles_of(request))}
-        return field.get_choices(include_blank=False, limit_choices_to=own, ordering=())
-
-
-def has_tenant(model: type[Model]) -> bool:
-    """Whether a tenant owns the model's rows."""
-    return any(isinstance(f, Field) and f.name == "tenant" for f in model._meta.get_fields())
-
-
-def visible_rows(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-    """The rows of the user's tenants; all rows for an operator, and all rows that no tenant owns."""
-    if is_platform_operator(request):
-        return rows
-    if rows.model is Tenant:
-        return rows.filter(pk__in=list(roles_of(request)))
-    return rows.filter(tenant_id__in=list(roles_of(request))) if has_tenant(rows.model) else rows
-
-
-def sees_several_tenants(request: HttpRequest) -> bool:
-    return is_platform_operator(request) or len(roles_of(request)) > 1
-
-
-def visible_users(request: HttpRequest) -> QuerySet[Any]:
-    """The users who share a tenant with the logged-in user; all users for an operator."""
-    if is_platform_operator(request):
-        return User.objects.order_by("username")
-    return User.objects.filter(memberships__tenant_id__in=list(roles_of(request))).distinct().order_by("username")
-
-
 def has_one_choice(choices: QuerySet[Any] | None) -> bool:
     return choices is not None and len(choices[:2]) == 1
-
-
-def masked(value: str) -> str:
-    """The last characters of an address: enough to recognise the address, too few to use it."""
-    return f"…{value[-8:]}" if len(value) > 8 else value

@@ -1,4 +1,4 @@
-"""Layouts around a tenant's pages, and the senders that its templates may name."""
+"""Layouts around a tenant's emails: the form, and publishing the templates with a changed layout again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from notifier.delivery.content import templates
 from notifier.delivery.content.publishing.layouts import check_layout, layout_of
 from notifier.errors import InvalidInput, NotifierError
-from notifier.models import Layout, Sender, StoredFile, Template
-from tenants.admin import OWNERS, TenantForm, TenantModelAdmin, admin_site
-from tenants.admin.lists.large_tables import ReadOnlyLargeTableAdmin
+from notifier.models import Layout, Template
+from tenants.admin import TenantForm, TenantModelAdmin, admin_site
 
 SOURCE = {"rows": 20, "cols": 100, "spellcheck": "false"}
 
@@ -108,26 +107,3 @@ def _publish_again(request: HttpRequest, layout: Layout) -> None:
             templates.store(template, publication, user)
             published += 1
     messages.success(request, f"{published} templates were published again.")
-
-
-@admin.register(Sender, site=admin_site)
-class SenderAdmin(TenantModelAdmin):
-    group = "Settings"
-    icon = "alternate_email"
-    rank = 42
-    edited_by = OWNERS
-    list_display = ("address", "name", "created_at")
-    search_fields = ("address", "name")
-    ordering = ("address", "name")
-    fields = ("tenant", "address", "name")
-
-
-@admin.register(StoredFile, site=admin_site)
-class StoredFileAdmin(ReadOnlyLargeTableAdmin):
-    """One row for each content of each attachment: a tenant that sends invoices has millions."""
-
-    group = "Templates"
-    icon = "attach_file"
-    rank = 18
-    list_display = ("name", "content_type", "size", "created_at")
-    fields = ("tenant", "name", "content_type", "size", "digest", "created_at")

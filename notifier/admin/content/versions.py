@@ -16,12 +16,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from notifier.admin.composer.differences import differences
 from notifier.admin.composer.live import data_of
 from notifier.admin.composer.me import remember
 from notifier.admin.composer.parts import name_in_words
 from notifier.admin.composer.previews import REASONS
-from notifier.admin.composer.uses import find_uses
+from notifier.admin.content.differences import differences
+from notifier.admin.content.uses import find_uses
 from notifier.delivery.accept import Accepted, accept_one
 from notifier.delivery.content import templates
 from notifier.delivery.content.publishing.layouts import layout_of
@@ -31,8 +31,8 @@ from notifier.values.trim import trimmed
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode
 from tenants import audit
+from tenants.admin.localization.time_zones import activate_zone_of
 from tenants.admin.roles import AUTHORS, may
-from tenants.admin.time_zones import activate_zone_of
 
 if TYPE_CHECKING:
     from tenants.admin import TenantModelAdmin as _Page

@@ -1,9 +1,8 @@
 """The names of models, fields and choices that people see in the admin, in their language.
 
 Django makes the names of fields and of some choices from the code's own, so that no text stands where `makemessages`
-would find it: `tenants.admin.names_of_models` holds these texts. `translate_models` puts lazy translations in the
-place of the English names.
-Migrations and the API keep English: they run without a language.
+would find it: `names_of_models`, `names_of_fields` and `names_of_choices` hold these texts. `translate_models` puts
+lazy translations in the place of the English names. Migrations and the API keep English: they run without a language.
 
 Called by `tenants.apps` when all models are loaded.
 """

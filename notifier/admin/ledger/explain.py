@@ -23,9 +23,9 @@ from notifier.errors import NotifierError
 from notifier.models import Delivery, Notification, Template
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Status
-from tenants.admin.base import visible_rows
+from tenants.admin.base.visibility import visible_rows
+from tenants.admin.localization.time_zones import activate_zone_of
 from tenants.admin.person_reads import record_read
-from tenants.admin.time_zones import activate_zone_of
 from tenants.models import Category, Recipient
 
 if TYPE_CHECKING:
