@@ -89,7 +89,7 @@ class WebhookEndpointAdmin(PageOfRequests, TenantModelAdmin):
     edited_by = OWNERS
     audited_by_domain = True
     form = EndpointForm
-    list_display = ("__str__", "url", "health", "succeeded_at", "requests_link")
+    list_display = ("url", "description", "health", "succeeded_at", "requests_link")
     list_filter = ("enabled",)
     search_fields = ("url", "description")
     ordering = ("-id",)

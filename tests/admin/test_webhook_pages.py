@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +48,18 @@ def test_an_owner_adds_changes_and_deletes_an_endpoint(site: Site, log_in: LogIn
     entries = AuditLog.objects.filter(object_id=str(endpoint.pk)).order_by("id").values_list("action", flat=True)
     acts = ("create", "read_secret", "change", "change", "delete")
     assert list(entries) == [f"webhook_endpoint.{act}" for act in acts]
+
+
+def test_the_list_shows_an_address_once_and_it_leads_to_the_page(site: Site, log_in: LogIn) -> None:
+    browser, address = log_in(site.people.ana), "https://hooks.example.com/x"
+    assert browser.post(url(WebhookEndpoint, "add"), form(site, description="")).status_code == 302
+    endpoint = WebhookEndpoint.objects.get(url=address)
+    html = browser.get(url(WebhookEndpoint, "changelist")).content.decode().partition('id="content-main"')[2]
+    assert re.findall(rf'href="([^"]*)"[^>]*>\s*{re.escape(address)}\s*<', html) == [
+        url(WebhookEndpoint, "change", endpoint.pk)
+    ]
+    assert len(re.findall(rf">\s*{re.escape(address)}\s*<", html)) == 1
+    assert re.search(r">\s*zebra\s*<", html), "the description of the other endpoint"
 
 
 def test_who_sees_a_secret_is_recorded_and_one_that_cannot_be_decrypted_breaks_no_page(
