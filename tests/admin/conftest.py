@@ -11,6 +11,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 
 from inbox.models import Feed, InboxMessage
 from notifier.delivery.content import templates
@@ -77,6 +78,11 @@ class Browser:
     def post(self, url: str, data: Any = None) -> Any:
         with as_web_role():
             return self.client.post(url, data)
+
+
+def url(model: type[Model], page: str, *args: Any) -> str:
+    """The address of a page of a model."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from inbox.models import InboxMessage
 from notifier.models import Delivery, Notification, ProviderAccount, Template, TemplateVersion
 from notifier.vocabulary.status import Lane, Status
 from tenants.models import ApiKey, AuditLog, Category, Device, Member, Preference, Recipient, Suppression, Tenant, User
-from tests.admin.conftest import Browser, Site
-from tests.admin.test_pages import url
+from tests.admin.conftest import Browser, Site, url
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], Browser]

@@ -13,8 +13,8 @@ from notifier.models import Delivery, Notification, Template, TemplateVersion
 from tenants.admin.search.terms import read_term
 from tenants.models import Device, Recipient, Tenant, User
 from tests.admin.conftest import Browser, Site
-from tests.admin.many_rows import many_rows
-from tests.admin.test_plans import BOUND, LIMITS, look
+from tests.admin.lists.many_rows import many_rows
+from tests.admin.lists.test_plans import BOUND, LIMITS, look
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 LogIn = Callable[[User], Browser]

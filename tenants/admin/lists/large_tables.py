@@ -1,7 +1,7 @@
 """The base class of pages about tables that grow with traffic: no click reads more rows than a bound.
 
-A list shows the rows of one tenant (to an operator also of all), in the order of its `key`. `tests/admin/test_plans.py`
-checks the plan of every statement of every such page on a large table.
+A list shows the rows of one tenant (to an operator also of all), in the order of its `key`.
+`tests/admin/lists/test_plans.py` checks the plan of every statement of every such page on a large table.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Languages, time zones, and values as people type them."""

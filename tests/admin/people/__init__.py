@@ -1,0 +1,1 @@
+"""Pages about people: changes, timeline, imports, erasure, and the audit of reading."""
