@@ -11,8 +11,8 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import category, doctor, facts, retention
-        from campaigns.admin import find, home_sent, template_uses
-        from campaigns.admin.home import register_cards
+        from campaigns.admin import find, template_uses
+        from campaigns.admin.home import approvals_and_drafts, sending
         from campaigns.arming import email_page
         from campaigns.arming.planning import corrections
         from campaigns.edit import uploads
@@ -41,7 +41,7 @@ class CampaignsConfig(AppConfig):
         register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
         )
-        home_sent.register_cards()
+        sending.register_cards()
         find.register()
         register_campaign_emails(email_page.render_email)
         add_use_finder(category.campaigns_using)
@@ -56,7 +56,7 @@ class CampaignsConfig(AppConfig):
         register_eraser("armed_messages", erase)
         register_eraser("schedules", personal.erase)
         register_exporter("schedules", personal.exported)
-        register_cards()
+        approvals_and_drafts.register_cards()
         stored.register_count(variants.PARTS, variants.count_parts)
         register_preparation(retention.count_finally, first=True)
         register_preparation(retention.forget_armings, first=True)

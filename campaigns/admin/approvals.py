@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.admin.page import change_url
+from campaigns.admin.base import change_url
 from campaigns.models import CampaignApproval
 from tenants.admin import ReadOnlyAdmin
 

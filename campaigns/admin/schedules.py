@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns.admin.page import actor
+from campaigns.admin.base import actor
 from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules import control, edit
 from campaigns.schedules.fields import utc_now

@@ -1,8 +1,8 @@
-"""Audiences in the admin: the list, the form with its builder, the live count, uploads, and who was left out.
+"""Audiences in the admin: the list, the form with its builder, the live count, and uploads.
 
-The site calls `page.AudienceAdmin`; `campaigns.admin.campaign` calls `reports.report_upload` and mixes in
-`left_out.LeftOutView`. Reading order: `page`, `form`, `builder` (the vocabulary of the builder), `looking` (the count
-and the sample while a filter is written), `uploading`, `reports` (what became of a file), `left_out`.
+The site calls `page.AudienceAdmin`; the pages of a campaign call `reports.report_upload`. Reading order: `page`,
+`form`, `builder` (the vocabulary of the builder), `looking` (the count and the sample while a filter is written),
+`uploading`, `reports` (what became of a file).
 """
 
 from campaigns.admin.audience.page import AudienceAdmin

@@ -20,7 +20,7 @@ from campaigns.admin.audience.form import AudienceForm, describe
 from campaigns.admin.audience.looking import look_at
 from campaigns.admin.audience.reports import report_upload, summary
 from campaigns.admin.audience.uploading import UploadViews
-from campaigns.admin.page import actor
+from campaigns.admin.base import actor
 from campaigns.audience import check_filter, loading
 from campaigns.edit import audiences, uploads
 from campaigns.models import Audience, AudienceMember, Campaign

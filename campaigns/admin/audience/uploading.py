@@ -16,7 +16,7 @@ from campaigns.admin.audience import builder
 from campaigns.admin.audience.form import UploadForm
 from campaigns.admin.audience.looking import look_at
 from campaigns.admin.audience.reports import report_upload
-from campaigns.admin.page import actor
+from campaigns.admin.base import actor
 from campaigns.audience import loading, segment
 from campaigns.edit import uploads
 from campaigns.models import Audience

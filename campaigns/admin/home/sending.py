@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from campaigns.admin.first_steps import first_steps
+from campaigns.admin.home.first_steps import first_steps
 from campaigns.audience.budget import rows_within
 from campaigns.models import Campaign, Schedule, Shard
 from campaigns.report import results

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns.admin.live import account_text
-from campaigns.admin.page import CampaignPage, View, actor
+from campaigns.admin.base import CampaignPage, View, actor
+from campaigns.admin.launch.live import account_text
 from campaigns.audit import Act
 from campaigns.lifecycle.controls import Control, Surface, offered
 from campaigns.models import Campaign

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from campaigns.admin.page import CampaignPage, View, actor, change_url
-from campaigns.admin.variants_plot import rates_plot
+from campaigns.admin.base import CampaignPage, View, actor, change_url
+from campaigns.admin.variants.plot import rates_plot
 from campaigns.audience import people_of
 from campaigns.edit.variants import KEYS, LEAST, put_variants, remove_variants
 from campaigns.lifecycle.running.winner import choose_winner

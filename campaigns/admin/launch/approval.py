@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from campaigns import approval
-from campaigns.admin.page import CampaignPage, View, actor
+from campaigns.admin.base import CampaignPage, View, actor
 from campaigns.approval.authors import Authors, authors_of
 from campaigns.approval.decide import check_not_author
 from campaigns.models import Campaign

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.admin.writing import CHANNEL_LABELS
+from campaigns.admin.campaign.writing import CHANNEL_LABELS
 from campaigns.edit import uploads
 from campaigns.edit.fields import columns_of
 from campaigns.models import Audience, Campaign

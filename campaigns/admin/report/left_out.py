@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from campaigns.admin.audience.builder import CHANNEL_LABELS
 from campaigns.admin.audience.looking import reason_text
 from campaigns.admin.audience.reports import report_upload
-from campaigns.admin.deciding import role_reason
-from campaigns.admin.page import CampaignPage, View, actor
+from campaigns.admin.base import CampaignPage, View, actor
+from campaigns.admin.launch.approval import role_reason
 from campaigns.audience import left_out
 from campaigns.edit import left_out as edit
 from campaigns.models import Campaign

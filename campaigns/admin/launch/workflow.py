@@ -14,8 +14,8 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.admin.live import progress_answer
-from campaigns.admin.page import CampaignPage, View, actor, change_url
+from campaigns.admin.base import CampaignPage, View, actor, change_url
+from campaigns.admin.launch.live import progress_answer
 from campaigns.approval import check_cleared, clearance, content_hash
 from campaigns.arming.warm import warm_workers
 from campaigns.audience import topic_of

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from campaigns.admin.page import CampaignPage
+from campaigns.admin.base import CampaignPage
 from campaigns.audience import check_kept, people_of
 from campaigns.models import Audience, Campaign
 from campaigns.preflight import preview

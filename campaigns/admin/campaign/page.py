@@ -16,19 +16,27 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.audience import report_upload
-from campaigns.admin.checklist import ChecklistViews, last_test_outcomes, last_tester
-from campaigns.admin.controls import ControlViews, buttons
-from campaigns.admin.deciding import ApprovalViews, approval_context, reasons
-from campaigns.admin.explain import ExplainView
-from campaigns.admin.forms import LAUNCH_SETTINGS, CampaignForm
-from campaigns.admin.left_out import LeftOutView
-from campaigns.admin.listing import OwnTemplate, add_list_figures, badge, next_step, progress_bar, state_badge, when
-from campaigns.admin.live import SHOWN_LIVE, live_panel, percent
-from campaigns.admin.page import actor, change_url
-from campaigns.admin.report import ReportViews, report_panel
-from campaigns.admin.variants import VariantViews, variants_card
-from campaigns.admin.workflow import Workflow
-from campaigns.admin.writing import WritingViews, form_texts
+from campaigns.admin.base import actor, change_url
+from campaigns.admin.campaign.form import LAUNCH_SETTINGS, CampaignForm
+from campaigns.admin.campaign.listing import (
+    OwnTemplate,
+    add_list_figures,
+    badge,
+    next_step,
+    progress_bar,
+    state_badge,
+    when,
+)
+from campaigns.admin.campaign.writing import WritingViews, form_texts
+from campaigns.admin.launch.approval import ApprovalViews, approval_context, reasons
+from campaigns.admin.launch.checklist import ChecklistViews, last_test_outcomes, last_tester
+from campaigns.admin.launch.controls import ControlViews, buttons
+from campaigns.admin.launch.live import SHOWN_LIVE, live_panel, percent
+from campaigns.admin.launch.workflow import Workflow
+from campaigns.admin.report.explain import ExplainView
+from campaigns.admin.report.left_out import LeftOutView
+from campaigns.admin.report.page import ReportViews, report_panel
+from campaigns.admin.variants.page import VariantViews, variants_card
 from campaigns.approval import clearance
 from campaigns.audience import Reach, is_kept, loading, people_of, topic_of
 from campaigns.edit import campaigns, drafts, uploads

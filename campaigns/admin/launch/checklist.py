@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns.admin.page import CampaignPage, View, actor, change_url
+from campaigns.admin.base import CampaignPage, View, actor, change_url
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse, test_send
 from notifier.models import Delivery

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from campaigns.admin.page import CampaignPage, View
+from campaigns.admin.base import CampaignPage, View
 from campaigns.report.explain import explain_recipient
 from notifier.values.trim import trimmed
 from notifier.vocabulary.status import Status

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaigns.admin import report_plots
-from campaigns.admin.page import CampaignPage, View, actor, change_url
+from campaigns.admin.base import CampaignPage, View, actor, change_url
+from campaigns.admin.report import plots
 from campaigns.arming.planning.corrections import REPLACING
 from campaigns.audience import topic_of
 from campaigns.edit import corrections
@@ -61,9 +61,9 @@ def report_panel(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "counted": report,
         "table": results.table(counted.results),
         "funnel": funnel,
-        "funnel_figure": report_plots.funnel_figure([(campaign.name, funnel)]),
-        "over_time_figure": report_plots.over_time_figure(counted, channel),
-        "speed_figure": report_plots.speed_figure(counted.results.throughput),
+        "funnel_figure": plots.funnel_figure([(campaign.name, funnel)]),
+        "over_time_figure": plots.over_time_figure(counted, channel),
+        "speed_figure": plots.speed_figure(counted.results.throughput),
         "breakdown": breakdown(counted.cells, dimension, counted.accounts).items(),
         "dimension": dimension,
         "dimension_name": DIMENSION_NAMES[dimension],
@@ -193,8 +193,8 @@ def _comparison(ready: Sequence[tuple[Campaign, Report]]) -> dict[str, Any]:
         "sides": [
             (campaign, report, funnel) for (campaign, report), (_name, funnel) in zip(ready, funnels, strict=True)
         ],
-        "funnel_figure": report_plots.funnel_figure(funnels),
-        "curves": [report_plots.comparison_figure(counted, step) for step in ("opened", "clicked")],
+        "funnel_figure": plots.funnel_figure(funnels),
+        "curves": [plots.comparison_figure(counted, step) for step in ("opened", "clicked")],
     }
 
 
