@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
     verbose_name = "Campaigns"
 
     def ready(self) -> None:
-        from campaigns import category, doctor, facts, retention
+        from campaigns import category, retention
         from campaigns.admin import find, template_uses
         from campaigns.admin.home import approvals_and_drafts, sending
         from campaigns.arming import email_page
@@ -18,6 +18,7 @@ class CampaignsConfig(AppConfig):
         from campaigns.edit import uploads
         from campaigns.lifecycle import digest_items, policies
         from campaigns.models import Campaign
+        from campaigns.operations import doctor, facts
         from campaigns.report import stored
         from campaigns.schedules import personal
         from campaigns.shard.erasing import erase
@@ -35,8 +36,7 @@ class CampaignsConfig(AppConfig):
         from tenants.export import register_exporter
         from tenants.imports import jobs
         from tenants.models import Import
-        from tenants.retention.registry import register as register_remover
-        from tenants.retention.registry import register_preparation
+        from tenants.retention import registry
 
         register_armed_ms_finder(
             lambda campaign: Campaign.objects.filter(pk=campaign).values_list("first_armed_ms", flat=True).first()
@@ -58,9 +58,9 @@ class CampaignsConfig(AppConfig):
         register_exporter("schedules", personal.exported)
         approvals_and_drafts.register_cards()
         stored.register_count(variants.PARTS, variants.count_parts)
-        register_preparation(retention.count_finally, first=True)
-        register_preparation(retention.forget_armings, first=True)
+        registry.register_preparation(retention.count_finally, first=True)
+        registry.register_preparation(retention.forget_armings, first=True)
         partitions.register_hold(partitions.LEDGER, retention.HOLD)
-        register_remover(retention.CampaignMessages())
+        registry.register(retention.CampaignMessages())
         readers.register(facts.read_campaigns)
         doctor.register_checks()

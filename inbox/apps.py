@@ -7,10 +7,10 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox.models import InboxMessage
-        from inbox.store import attention, ending
-        from inbox.store.erasing import erase
-        from inbox.store.exporting import messages
-        from inbox.store.unread import unread_of
+        from inbox.store.hooks import attention, ending
+        from inbox.store.hooks.erasing import erase
+        from inbox.store.hooks.exporting import messages
+        from inbox.store.hooks.unread import unread_of
         from notifier.delivery.content.unread_counts import register_unread_counter
         from notifier.delivery.digests.items import register_read_lookup
         from notifier.delivery.ledger.reports.inbox_seen import register_seen_lookup

@@ -20,7 +20,7 @@ from notifier.models.partitions import PARTITIONED
 FOREIGN_TABLES = {
     "tenants/database/grants.py": "what the web role may do with each table",
     "notifier/models/partitions.py": "which tables are partitioned by month",
-    "campaigns/queue_backlog.py": "what waits for the workers of every queue",
+    "campaigns/operations/queue_backlog.py": "what waits for the workers of every queue",
 }
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 import campaigns.wall_clock
 import notifier.vocabulary
-from campaigns import queue_backlog
+from campaigns.operations import queue_backlog
 from tenants.database.isolation import isolate
 
 

@@ -2,6 +2,5 @@
 
 `insert` stores new messages (`insert_columns`: those of a campaign), `feed` lists them (with `search`), `changes` is
 what a recipient does with them, `snoozes` brings them back; all tell open sockets through `announcements`. `counters`
-is pure. `unread` and `attention` answer the engine, which must not import the inbox: `inbox.apps` registers them, with
-`erasing` and `exporting`.
+is pure. `hooks/` answers the engine and `tenants`, which must not import the inbox.
 """

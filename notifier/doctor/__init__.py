@@ -1,7 +1,8 @@
 """`manage.py doctor`: says what is wrong with an installation, in plain words. It changes nothing.
 
 The command (`notifier/management/commands/doctor.py`) calls `run.diagnose`, which runs every registered check by
-itself: a check that fails is a finding. A higher package registers its checks in AppConfig.ready (`campaigns.doctor`).
+itself: a check that fails is a finding. A higher package registers its checks in AppConfig.ready
+(`campaigns.operations.doctor`).
 
 findings.py     kinds of findings: severity, what it means, the remedy; docs/doctor.md lists them
 registry.py     the checks, and what each needs

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
-from campaigns.facts import read_campaigns
+from campaigns.operations.facts import read_campaigns
 from notifier.local.processes.programs import PROJECT
 from notifier.metrics.recording import measures
 from notifier.metrics.scraping import readers

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns.restored import hold_everything
+from campaigns.operations.restored import hold_everything
 from notifier.values import timestamps
 
 WHAT = {

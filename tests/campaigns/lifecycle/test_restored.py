@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.models import Schedule
-from campaigns.restored import hold_everything
+from campaigns.operations.restored import hold_everything
 from campaigns.states import State
 from notifier.models import DeadLetter, Delivery
 from notifier.vocabulary.status import QueuePosition, Status
