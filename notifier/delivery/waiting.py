@@ -75,7 +75,7 @@ def reschedule(
         send_at_local=send_at_local,
         not_after=notification.not_after,
     )
-    at = send_time(request, person.timezone, tenant.timezone, now) or now
+    at = send_time(request, person.device_timezone or person.timezone, tenant.timezone, now) or now
     if not waiting_rows.move([notification.pk], at):
         raise _too_late("reschedule")
     Notification.objects.filter(pk=notification.pk).update(send_at=at)

@@ -177,20 +177,27 @@ def test_a_wrong_time_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("own_zone", "tenant_zone", "at"),
+    ("phone_zone", "own_zone", "tenant_zone", "at"),
     [
-        ("Asia/Tokyo", "UTC", "2027-01-31T00:00:00+00:00"),
-        ("America/New_York", "Asia/Tokyo", "2027-01-31T14:00:00+00:00"),
-        ("", "Europe/Berlin", "2027-01-31T08:00:00+00:00"),
+        ("", "Asia/Tokyo", "UTC", "2027-01-31T00:00:00+00:00"),
+        ("", "America/New_York", "Asia/Tokyo", "2027-01-31T14:00:00+00:00"),
+        ("", "", "Europe/Berlin", "2027-01-31T08:00:00+00:00"),
+        ("Asia/Tokyo", "America/New_York", "Europe/Berlin", "2027-01-31T00:00:00+00:00"),
     ],
 )
-def test_a_local_time_is_of_the_recipients_clock(site: ApiSite, own_zone: str, tenant_zone: str, at: str) -> None:
+def test_a_local_time_is_of_the_recipients_clock(
+    site: ApiSite, phone_zone: str, own_zone: str, tenant_zone: str, at: str
+) -> None:
     site.people.acme.timezone = tenant_zone
     site.people.acme.save()
-    Recipient.objects.filter(pk=site.dora.pk).update(timezone=own_zone)
-    first = send(site.acme, send_at_local="2027-01-31T09:00")
-    assert Notification.objects.get(pk=first).send_at == datetime.fromisoformat(at)
-    assert Delivery.objects.get(notification_id=first).due_at == datetime.fromisoformat(at)
+    Recipient.objects.filter(pk=site.dora.pk).update(device_timezone=phone_zone, timezone=own_zone)
+    accepted = send(site.acme, send_at_local="2027-01-31T09:00")
+    moved = send(site.acme, send_at=ahead(hours=1))
+    got = site.acme("POST", f"/v1/notifications/{moved}/reschedule", {"send_at_local": "2027-01-31T09:00"})
+    assert got.status == 200, got.body
+    for notification in (accepted, moved):
+        assert Notification.objects.get(pk=notification).send_at == datetime.fromisoformat(at)
+        assert Delivery.objects.get(notification_id=notification).due_at == datetime.fromisoformat(at)
 
 
 def test_two_times_are_refused_and_so_is_an_end_before_the_local_time(site: ApiSite) -> None:
