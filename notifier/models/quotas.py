@@ -18,7 +18,8 @@ class QuotaUse(models.Model):
     channel = models.CharField(max_length=16)
     part = models.SmallIntegerField()
     used = models.BigIntegerField(default=0)
-    #: of part 0: the share of the quota, in percent, of which the owners were warned
+    #: of part 0: the share of the quota, in percent, of which the owners were warned; less again once less of it
+    #: is used
     warned = models.SmallIntegerField(default=0)
 
     def __str__(self) -> str:

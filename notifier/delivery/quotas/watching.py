@@ -30,6 +30,11 @@ VALUES (%s, %s, %s, %s, 0, 0, %s)
 ON CONFLICT (tenant_id, starts_on, period, channel, part) DO UPDATE SET warned = excluded.warned
 WHERE q.warned < excluded.warned RETURNING 1
 """
+# a quota that was raised, or got messages back, warns anew
+_LOWER = """
+UPDATE notifier_quotause SET warned = %s
+WHERE tenant_id = %s AND starts_on = %s AND period = %s AND channel = %s AND part = 0 AND warned > %s
+"""
 
 
 def watch(tell: Tell, now: datetime | None = None) -> int:
@@ -37,7 +42,7 @@ def watch(tell: Tell, now: datetime | None = None) -> int:
     now, count = now or datetime.now(UTC), 0
     for tenant in Tenant.objects.filter(quotas__isnull=False, active=True):
         with transaction.atomic():
-            warned = [use for use in near_end(tenant, now) if _is_first(tenant.pk, use, now, tenant.timezone)]
+            warned = [use for use in _uses(tenant, now) if _is_first(tenant.pk, use, now, tenant.timezone)]
             for use in warned:
                 detail = {"channel": use.quota.channel, "period": use.quota.period.value, "percent": _share(use)}
                 audit.record(tenant.pk, "quota.warned", use.quota.channel, detail)
@@ -52,19 +57,28 @@ def watch(tell: Tell, now: datetime | None = None) -> int:
 
 def near_end(tenant: Tenant, now: datetime) -> list[Use]:
     """The quotas of which 80 percent or more are used."""
+    return [use for use in _uses(tenant, now) if _share(use)]
+
+
+def _uses(tenant: Tenant, now: datetime) -> list[Use]:
     quotas = read_quotas(tenant.quotas)
-    uses = counting.uses(tenant.pk, quotas, tenant.timezone, now) if quotas else []
-    return [use for use in uses if use.used >= use.quota.warns_at(WARNINGS[0])]
+    return counting.uses(tenant.pk, quotas, tenant.timezone, now) if quotas else []
 
 
 def _share(use: Use) -> int:
-    return max(share for share in WARNINGS if use.used >= use.quota.warns_at(share))
+    """The share that warns, in percent; 0 while less than 80 percent are used."""
+    return max((share for share in WARNINGS if use.used >= use.quota.warns_at(share)), default=0)
 
 
 def _is_first(tenant_id: uuid.UUID, use: Use, now: datetime, timezone: str) -> bool:
+    """Whether the owners are to be warned of the share that is used now; notes that share, also a smaller one."""
     day: date = begins(use.quota.period, now, timezone)
+    key, share = [tenant_id, day, use.quota.period.value, use.quota.channel], _share(use)
     with connection.cursor() as cursor:
-        cursor.execute(_WARN, [tenant_id, day, use.quota.period.value, use.quota.channel, _share(use)])
+        cursor.execute(_LOWER, [share, *key, share])
+        if not share:
+            return False
+        cursor.execute(_WARN, [*key, share])
         return cursor.fetchone() is not None
 
 

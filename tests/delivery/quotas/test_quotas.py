@@ -211,6 +211,24 @@ def test_owners_are_warned_once_at_80_percent_and_once_at_100(settings: Settings
     assert used(shop) == {"day": 5}
 
 
+def test_a_raised_quota_warns_anew() -> None:
+    shop = limited(a_shop(), day=5)
+    shop.recipient()
+
+    def percents_after(orders: int) -> list[int]:
+        shop.accept(*[an_order() for _ in range(orders)])
+        tasks.watch_quotas()
+        tasks.watch_quotas()
+        warnings = AuditLog.objects.filter(tenant=shop.tenant, action="quota.warned").order_by("id")
+        return [row.detail["percent"] for row in warnings]
+
+    assert percents_after(5) == [100]
+    limited(shop, day=10)
+    assert percents_after(0) == [100]  # half of it is used
+    assert percents_after(3) == [100, 80]
+    assert percents_after(2) == [100, 80, 100]
+
+
 def test_counts_are_kept_for_13_months() -> None:
     shop, today = limited(a_shop(), day=5), datetime.now(UTC).date()
     for days in (1, 399, 402):
