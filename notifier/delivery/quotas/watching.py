@@ -73,7 +73,8 @@ def _share(use: Use) -> int:
 def _is_first(tenant_id: uuid.UUID, use: Use, now: datetime, timezone: str) -> bool:
     """Whether the owners are to be warned of the share that is used now; notes that share, also a smaller one."""
     day: date = begins(use.quota.period, now, timezone)
-    key, share = [tenant_id, day, use.quota.period.value, use.quota.channel], _share(use)
+    share = _share(use)
+    key: list[uuid.UUID | date | str] = [tenant_id, day, use.quota.period.value, use.quota.channel]
     with connection.cursor() as cursor:
         cursor.execute(_LOWER, [share, *key, share])
         if not share:
