@@ -51,7 +51,9 @@ def give_back_all(campaign: Campaign) -> None:
 
 def give_back_unsent(campaign: Campaign) -> None:
     """After a campaign was accounted for, in the transaction that closes it, which one caller makes: what never began
-    because of a stop, or because people waited for the winner of an A/B test."""
+    because of a stop, or because people waited for the winner of an A/B test. Once: a retry of what failed lets the
+    campaign be closed again."""
     if campaign.reserved and (campaign.state == State.CANCELLED or experiment_of(campaign) is not None):
         rows = Shard.objects.filter(campaign=campaign).values("channel").annotate(total=Sum("begun"))
         quotas.give_back(campaign.tenant_id, campaign.reserved, {row["channel"]: int(row["total"]) for row in rows})
+        Campaign.objects.filter(pk=campaign.pk).update(reserved=[])

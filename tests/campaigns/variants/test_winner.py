@@ -11,17 +11,19 @@ import pytest
 
 from campaigns.arming.planning.assignment import REST
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.running import pausing, stopping
+from campaigns.lifecycle.rollout import finish
+from campaigns.lifecycle.running import pausing, retrying, stopping
 from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, Experiment
 from campaigns.report import accounting
 from campaigns.sweep import sweep
 from campaigns.variants import rule
 from campaigns.variants.results import results
+from notifier.delivery.ledger import settle
 from notifier.delivery.ledger.campaigns.campaign_variants import PartCounts
 from notifier.errors import Conflict, InvalidInput, NotFound
 from notifier.models import Delivery, QuotaUse
-from notifier.vocabulary.status import ConsentSource, Status
+from notifier.vocabulary.status import ConsentSource, Reason, Status
 from tenants.access import scope
 from tenants.models import AuditLog
 from tenants.people.opt_out import opt_out
@@ -181,6 +183,32 @@ def test_a_stop_before_the_winner_returns_the_quota_of_those_who_waited(site: Si
     stopping.cancel_rows(campaign.pk)
     accounting.account(campaign.pk)
     assert used(site) == begun
+
+
+def test_a_retry_after_the_end_returns_the_quota_of_those_who_waited_once(site: Site, broker: Broker) -> None:
+    site.acme.quotas = {"in_app": {"day": 1_000}}
+    site.acme.save()
+    campaign = a_finished_test(site, 40)
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) + HOUR)
+    sweep(datetime.now(UTC) + HOUR)
+    Campaign.objects.filter(pk=campaign.pk).update(not_after=None)
+    assert accounting.close(campaign.pk)
+    begun = sum(shard.begun for shard in campaign.shards.all())
+    assert used(site) == begun
+    message = Delivery.objects.filter(campaign_id=campaign.pk, status=Status.DELIVERED)[0]
+    for _ in range(2):
+        fail(message)
+        assert retrying.retry(campaign.tenant_id, campaign.pk)
+        Delivery.objects.filter(pk=message.pk).update(status=Status.DELIVERED, settled_at=datetime.now(UTC))
+        assert finish.finish_if_done(campaign.pk) and accounting.close(campaign.pk)
+        assert used(site) == begun
+
+
+def fail(message: Delivery) -> None:
+    """Its attempts are used up."""
+    ended = {"status": Status.FAILED, "reason": Reason.EXHAUSTED, "content": {"title": "Hello"}}
+    Delivery.objects.filter(pk=message.pk).update(**ended, fence=0, settled_at=datetime.now(UTC))
+    settle.store_dead_letters([(message.tenant_id, message.pk, message.channel, 6, "no answer")])
 
 
 def used(site: Site) -> int:
