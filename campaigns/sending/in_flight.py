@@ -311,7 +311,7 @@ class InFlight:
         measures.record_answers(self._claimed.account.provider, verdicts)
         self._verdicts += verdicts
         recent_answers.add_verdicts(self._claimed.account.id, verdicts)
-        if self._token_request and any(isinstance(answer, Response) and answer.status == 401 for _, answer in answers):
+        if self._token_request and any(self._refuses_token(answer) for _, answer in answers):
             self._client.forget_token(self._token_request.cache_key)
         self._slow_down([verdict for verdict in verdicts if isinstance(verdict, Throttled)])
 
@@ -320,7 +320,10 @@ class InFlight:
         message."""
         if isinstance(answer, TransportError):
             return not answer.begun and self.withdrawn
-        return answer.status == 401 and self._token_request is not None
+        return self._token_request is not None and self._refuses_token(answer)
+
+    def _refuses_token(self, answer: Response | TransportError) -> bool:
+        return isinstance(answer, Response) and self._provider.refuses_token(answer)
 
     def _slow_down(self, throttled: Sequence[Throttled]) -> None:
         self._throttled += len(throttled)

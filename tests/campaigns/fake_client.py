@@ -51,6 +51,7 @@ def refusal(status: int, code: str, **headers: str) -> Response:
 DEAD = refusal(404, "UNREGISTERED")
 BUSY = refusal(503, "UNAVAILABLE")
 TOO_MANY = refusal(429, "QUOTA_EXCEEDED", retry_after="30")
+NO_APPLE_KEY = refusal(401, "THIRD_PARTY_AUTH_ERROR")
 UNAUTHORISED = Response(401, {}, b"{}")
 
 

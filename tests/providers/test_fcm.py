@@ -187,7 +187,7 @@ DEAD = "The registration token is not a valid FCM registration token"
         (error(500, "INTERNAL"), Temporary, None, None),
         (error(502), Temporary, None, None),
         (error(408), Temporary, None, None),
-        (error(401, "THIRD_PARTY_AUTH_ERROR"), Misconfigured, None, None),
+        (error(401, "THIRD_PARTY_AUTH_ERROR"), Misconfigured, "one_address", True),
         (error(401), Temporary, None, None),
         (error(403), Misconfigured, None, None),
         (error(418), Permanent, "address_is_dead", False),
@@ -199,6 +199,19 @@ def test_verdicts(response: Response, kind: type[Verdict], field: str | None, va
     assert type(verdict) is kind
     if field:
         assert getattr(verdict, field) == value
+
+
+@pytest.mark.parametrize(
+    ("response", "refused"),
+    [
+        (error(401), True),
+        (Response(401, {}, b"<html>"), True),
+        (error(401, "THIRD_PARTY_AUTH_ERROR"), False),
+        (error(403), False),
+    ],
+)
+def test_only_a_refusal_of_the_access_token_asks_for_a_new_one(response: Response, refused: bool) -> None:
+    assert sandboxed(URL).refuses_token(response) is refused
 
 
 def test_retry_after_may_be_a_date() -> None:

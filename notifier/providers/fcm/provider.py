@@ -20,7 +20,7 @@ from notifier.providers.common.requests import form_request
 from notifier.providers.common.short_pushes import is_short
 from notifier.providers.fcm.config import SANDBOX_TYPE, FcmConfig, parse_document
 from notifier.providers.fcm.payload import INSTALLATION_ID, INSTALLATION_ID_SIZE, Payloads, is_topic
-from notifier.providers.fcm.verdicts import verdict_of_error
+from notifier.providers.fcm.verdicts import THIRD_PARTY_AUTH_ERROR, fcm_code, verdict_of_error
 from notifier.vocabulary.http import Request, Response
 from notifier.vocabulary.verdicts import Sent, Verdict
 
@@ -132,6 +132,10 @@ class Fcm(base.Provider[PushMessage]):
         assertion = jwt.encode(claims, self._key, self._algorithm, headers={"kid": self._key_id})
         return form_request(self._token_url, {"grant_type": GRANT, "assertion": assertion}, self.timeout)
 
+    def refuses_token(self, response: Response) -> bool:
+        """A 401 by Apple or a browser's push service is not about the access token."""
+        return response.status == 401 and fcm_code(_error_of(json_object(response.body))) != THIRD_PARTY_AUTH_ERROR
+
     # -- the message --
 
     def request(self, message: PushMessage, token: str) -> Request:
@@ -158,8 +162,12 @@ class Fcm(base.Provider[PushMessage]):
         if 200 <= response.status < 300:
             name = document.get("name")
             return Sent(name if isinstance(name, str) else "")
-        error = document.get("error")
-        return verdict_of_error(response, error if isinstance(error, dict) else {})
+        return verdict_of_error(response, _error_of(document))
+
+
+def _error_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = document.get("error")
+    return error if isinstance(error, dict) else {}
 
 
 def _bytes_of(texts: Mapping[str, str]) -> int:

@@ -18,7 +18,7 @@ from campaigns.sending import claim, in_flight
 from campaigns.sending.sender import Sender
 from campaigns.shard.outcomes import release_shard, write_outcomes
 from notifier.channels.push import PushMessage
-from notifier.delivery.accounts import registry
+from notifier.delivery.accounts import health, registry
 from notifier.delivery.infra import redis
 from notifier.models import Delivery, ProviderAccount
 from notifier.providers.body_template import BodyTemplate, Placeholders
@@ -28,6 +28,7 @@ from notifier.vocabulary.status import Status
 from tests.campaigns.fake_client import (
     BUSY,
     DEAD,
+    NO_APPLE_KEY,
     TEXT,
     TOO_MANY,
     UNAUTHORISED,
@@ -128,6 +129,26 @@ def test_a_token_that_ends_amid_a_batch_is_forgotten_and_the_messages_are_tried_
     retried(campaign)
     assert set(post.client.counted) == set(tokens)
     assert reported(campaign) == {("sent", ""): 100}
+
+
+def test_a_project_without_a_key_for_apple_fails_its_iphones_alone(post: Post) -> None:
+    phones, iphones = post.people(300, "android"), post.people(300, "iphone")
+    campaign = post.running()
+    post.client.fate = lambda address: NO_APPLE_KEY if address.startswith("iphone") else 200
+    send(campaign)
+    assert reported(campaign) == {("sent", ""): 300, ("failed", "misconfigured"): 300}
+    assert post.client.counted == dict.fromkeys([*phones, *iphones], 1)
+    assert not post.client.forgotten_tokens
+    assert health.read_weights([post.account.pk])[post.account.pk] == health.FULL
+
+
+def test_a_campaign_to_iphones_without_a_key_for_apple_halts(post: Post) -> None:
+    post.people(1_000)
+    campaign = post.running(max_error_percent=20)
+    post.client.fate = lambda address: NO_APPLE_KEY
+    send(campaign)
+    campaign.refresh_from_db()
+    assert "401 THIRD_PARTY_AUTH_ERROR: upload the APNs key" in campaign.halted
 
 
 @pytest.mark.parametrize("temporary", [True, False])
