@@ -132,11 +132,11 @@ def test_a_refusal_is_judged(name: str, sandbox: Sandbox) -> None:
     assert down == Temporary(down.detail, unavailable=True)  # type: ignore[union-attr]
 
 
-def test_postmark_calls_a_recipient_inactive(sandbox: Sandbox) -> None:
+def test_postmark_calls_a_recipient_inactive_which_suppresses_no_address(sandbox: Sandbox) -> None:
     provider = in_sandbox("postmark", sandbox)
     for emails in ([an_email("inactive-1@example.org")], [an_email("inactive-2@example.org"), an_email()]):
         verdict = send(provider, emails, sandbox)[0]
-        assert isinstance(verdict, Permanent) and verdict.address_is_dead
+        assert isinstance(verdict, Permanent) and not verdict.address_is_dead
         assert "example.org" not in verdict.detail
 
 

@@ -110,7 +110,7 @@ ROWS: list[Row] = [
         Misconfigured,
     ),
     ("postmark", 200, {"To": "a@b.example", "MessageID": "b7bc", "ErrorCode": 0, "Message": "OK"}, Sent("b7bc")),
-    ("postmark", 422, {"ErrorCode": 406, "Message": "Found inactive addresses: a@b.example."}, DEAD),
+    ("postmark", 422, {"ErrorCode": 406, "Message": "Found inactive addresses: a@b.example."}, Permanent),
     ("postmark", 422, {"ErrorCode": 300, "Message": "Invalid 'To' address: 'x'."}, Permanent),
     ("postmark", 422, {"ErrorCode": 400, "Message": "The 'From' address is not a Sender Signature"}, Misconfigured),
     ("postmark", 401, {"ErrorCode": 10, "Message": "Bad or missing API token"}, Misconfigured),

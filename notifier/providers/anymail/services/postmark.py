@@ -16,7 +16,6 @@ from notifier.providers.anymail.provider import EmailService
 from notifier.providers.common.batches import BatchProvider
 from notifier.vocabulary.http import Request, Response
 
-INACTIVE_RECIPIENT = "406"
 #: bad token, no sender signature, sender not confirmed, no credit, account not approved, stream unknown or archived:
 #: https://postmarkapp.com/developer/api/overview#error-codes
 ACCOUNT_CODES = frozenset({"10", "100", "400", "401", "402", "405", "412", "413", "1226", "1235"})
@@ -31,6 +30,10 @@ class PostmarkConfig(EspConfig):
 
 
 class Postmark(BatchProvider[EmailMessage], EmailService):
+    """No refusal says that an address is dead. ErrorCode 406 (inactive recipient) stands for a hard bounce, a
+    complaint, an unsubscription and a suppression by hand alike, in one message stream; bounces and complaints come as
+    reports: https://postmarkapp.com/developer/api/suppressions-api"""
+
     # Postmark publishes no number of requests a second
     name = "postmark"
     title = "Postmark"
@@ -53,10 +56,6 @@ class Postmark(BatchProvider[EmailMessage], EmailService):
     def refusal_in(self, document: Any) -> Any:
         refusal = super().refusal_in(document)
         return None if refusal is None else type(refusal)(text_at(document, "Message"), refusal.code)
-
-    def is_dead(self, document: Any) -> bool:
-        """Postmark keeps a list of recipients that bounced or complained, and refuses them."""
-        return text_at(document, "ErrorCode") == INACTIVE_RECIPIENT
 
     def combine(self, requests: Sequence[Request]) -> Request:
         first = requests[0]
