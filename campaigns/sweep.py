@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime
 
 from campaigns import arming
+from campaigns.lifecycle.fan_out import fanout
 from campaigns.lifecycle.launching import launch, planned
-from campaigns.lifecycle.rollout import fanout
 from campaigns.lifecycle.running import canary, retrying, stopping, winner
 from campaigns.models import Campaign
 from campaigns.preflight import rehearse

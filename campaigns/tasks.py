@@ -12,7 +12,7 @@ from celery.app.task import Task
 from campaigns import arming
 from campaigns import sweep as sweeping
 from campaigns.arming.workers import scheduler
-from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.fan_out import fanout
 from campaigns.lifecycle.running import canary, retrying, stopping
 from campaigns.report import accounting, stored
 from campaigns.sending import shards
@@ -32,7 +32,7 @@ def arm_ranges(campaign_id: str) -> None:
 
 @shared_task(name="campaigns.dispatch", ignore_result=True)
 def dispatch(campaign_id: str, since: str = "") -> None:
-    """Publish the shards of a campaign that are due; see campaigns.lifecycle.rollout.fanout."""
+    """Publish the shards of a campaign that are due; see campaigns.lifecycle.fan_out.fanout."""
     if not fanout.dispatch(uuid.UUID(campaign_id), _time(since)):
         canary.advance(uuid.UUID(campaign_id))
 

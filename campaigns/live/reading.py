@@ -16,7 +16,7 @@ from django.db import connection
 
 from campaigns.arming import delivery_id_range
 from campaigns.final_report import final_content
-from campaigns.lifecycle.rollout.waves import waves_of
+from campaigns.lifecycle.fan_out.waves import waves_of
 from campaigns.lifecycle.running import canary
 from campaigns.live import figures
 from campaigns.live.figures import Failure, LiveFigures, ShardRow

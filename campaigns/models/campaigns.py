@@ -107,7 +107,7 @@ class Campaign(TenantOwned):
         User, null=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     launch_planned_by_key = models.UUIDField(null=True, editable=False)
-    # -- at each recipient's local time: campaigns.arming.planning.waves, campaigns.lifecycle.rollout.waves --
+    # -- at each recipient's local time: campaigns.arming.planning.waves, campaigns.lifecycle.fan_out.waves --
     local_time = WallClockField(
         null=True,
         blank=True,

@@ -14,8 +14,8 @@ from django.conf import settings
 from campaigns.arming.planning.render_problems import RenderProblem, excluded_messages
 from campaigns.arming.planning.variants import experiment_of, variant_sizes
 from campaigns.audience import topic_of
+from campaigns.lifecycle.fan_out.waves import Wave, waves_of
 from campaigns.lifecycle.launching import quotas
-from campaigns.lifecycle.rollout.waves import Wave, waves_of
 from campaigns.models import Campaign
 from campaigns.preflight import capacity, preview, workers
 from campaigns.preflight.capacity import Pace

@@ -13,9 +13,9 @@ from django.utils.timezone import localtime
 from campaigns.arming.planning.render_problems import UNRENDERED, count_unrendered, excluded_messages, problem_sentences
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS, ONLY_FIREBASE
+from campaigns.lifecycle.fan_out.waves import LATE, Wave
 from campaigns.lifecycle.launching import planned
 from campaigns.lifecycle.launching.checks import rfc_3339
-from campaigns.lifecycle.rollout.waves import LATE, Wave
 from campaigns.models import Campaign, Choice, Experiment, Metric, Passed
 from campaigns.preflight.spot_check import UNSEEN_AFTER, SpotCheck
 from notifier.channels.queues import queue_of

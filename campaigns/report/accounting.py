@@ -2,7 +2,7 @@
 copied, the campaign is closed with one entry in the audit log: counts, and a hash of its rows in the ledger.
 
 Accounting has low priority. It copies after the campaign, or shards that ended a while ago; and while any campaign
-leaves as fast as it can (campaigns.lifecycle.rollout.full_speed), only shards that are small or have waited long.
+leaves as fast as it can (campaigns.shard.full_speed), only shards that are small or have waited long.
 Copying takes more of PostgreSQL than sending: a campaign of 4 M fell from 58 to 27 k/s. A payload that waits costs what
 arming wrote, and 5 bytes a message more.
 """
@@ -22,10 +22,10 @@ from django.db import connection, transaction
 from campaigns.arming import delivery_id_range
 from campaigns.audit import OPERATOR, Act, record
 from campaigns.lifecycle.launching import quotas
-from campaigns.lifecycle.rollout import full_speed
 from campaigns.models import Campaign
 from campaigns.report import left_out
 from campaigns.report.stored import request_count
+from campaigns.shard import full_speed
 from campaigns.shard import payload as payloads
 from campaigns.shard.outcomes import REQUEUED, UNANSWERED, OutcomeNote, ShardOutcomes
 from campaigns.shard.payload import Payload

@@ -21,7 +21,7 @@ from campaigns.arming import delivery_id_range
 from campaigns.arming.planning.render_problems import excluded_messages
 from campaigns.audience import topic_of
 from campaigns.final_report import final_content
-from campaigns.lifecycle.rollout.waves import Wave, waves_of
+from campaigns.lifecycle.fan_out.waves import Wave, waves_of
 from campaigns.models import Campaign, Shard
 from campaigns.report.times import FINE_MS, LONGEST_S, Point, Times, bucket, curve, times_of
 from campaigns.shard.outcomes import ShardOutcomes, sent_delays

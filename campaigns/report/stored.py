@@ -19,12 +19,12 @@ from django.db.models import Q, Sum
 
 from campaigns.arming import delivery_id_range
 from campaigns.final_report import final_content
-from campaigns.lifecycle.rollout import full_speed
-from campaigns.lifecycle.rollout.waves import waves_of
+from campaigns.lifecycle.fan_out.waves import waves_of
 from campaigns.models import Campaign, CampaignReport, Shard
 from campaigns.report.funnel import Account, Cell, Interval, interval_width
 from campaigns.report.report_json import Counted, pack, unpack
 from campaigns.report.results import Results, requeued_rows, results
+from campaigns.shard import full_speed
 from notifier.channels.queues import BATCH
 from notifier.delivery.engagement import counts
 from notifier.delivery.ledger.campaigns import campaign_report

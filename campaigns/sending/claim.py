@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import structlog
 
-from campaigns.lifecycle.rollout.fanout import MAY_LEAVE
-from campaigns.lifecycle.rollout.waves import is_left_out
+from campaigns.lifecycle.fan_out.fanout import MAY_LEAVE
+from campaigns.lifecycle.fan_out.waves import is_left_out
 from campaigns.models import Campaign, Shard
 from campaigns.sending.accepted_log import read_accepted
 from campaigns.sending.claimed_shard import ClaimedShard

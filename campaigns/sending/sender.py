@@ -14,12 +14,12 @@ from functools import partial
 
 from django.db import transaction
 
-from campaigns.lifecycle.rollout import full_speed
 from campaigns.lifecycle.running import pausing, thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.in_flight import InFlight
 from campaigns.sending.recheck import Recheck
+from campaigns.shard import full_speed
 from campaigns.shard.outcomes import OutcomeNote, WriteResult, release_shard, write_outcomes
 from campaigns.states import State
 from notifier import failpoints

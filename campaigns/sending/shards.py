@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from campaigns.lifecycle.rollout.fanout import enqueue
-from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.fan_out.fanout import enqueue
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.models import Shard
 from campaigns.sending.claim import claim
 from campaigns.sending.claimed_shard import ClaimedShard

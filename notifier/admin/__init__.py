@@ -10,22 +10,24 @@ find        what the search box of the header finds
 home        cards of the home page
 incidents   incidents of status pages
 ledger      notifications, deliveries, dead letters: read-only; `lists` has the base classes of these lists
-webhooks    webhook endpoints; `webhook_page` has what was sent to one
+webhooks    webhook endpoints, and the page of what was sent to one
 
 The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inbox.admin` and `campaigns.admin` use
 `ledger.lists`.
 """
 
-from notifier.admin import caps, digests, engagement, incidents, webhooks
+from notifier.admin import caps, digests, engagement, incidents
 from notifier.admin.accounts import provider_accounts, unreadable_receipts
 from notifier.admin.content import layouts, senders, stored_files, templates
 from notifier.admin.ledger import dead_letters, deliveries, notifications
+from notifier.admin.webhooks import endpoints
 
 __all__ = [
     "caps",
     "dead_letters",
     "deliveries",
     "digests",
+    "endpoints",
     "engagement",
     "incidents",
     "layouts",
@@ -35,5 +37,4 @@ __all__ = [
     "stored_files",
     "templates",
     "unreadable_receipts",
-    "webhooks",
 ]

@@ -11,7 +11,7 @@ rate_door    takes a token of the caller's rate limit for each request
 serving      reads a body, and answers the request in one thread of a fixed set
 csp, database_away, replica    middlewares: the Content-Security-Policy, 503 without the database, the read replica
 links        what emails lead to: opting out and in, an email as a page, pictures, opens and clicks
-preferences  a recipient's own page; status: a tenant's public status page
+preferences  a recipient's own page; status: a tenant's public status page; languages: which ones a browser asks for
 health       /healthz and /readyz
 postgresql   the database backend of the process; site_mail: its connection to the site's own mail server
 """

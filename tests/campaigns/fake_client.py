@@ -16,7 +16,6 @@ from pytest_django import Settings
 
 from campaigns import arming
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import full_speed
 from campaigns.lifecycle.running import stopping
 from campaigns.models import Audience, Campaign, Shard
 from campaigns.report import accounting, results
@@ -24,6 +23,7 @@ from campaigns.sending.claim import claim
 from campaigns.sending.claimed_shard import ClaimedShard
 from campaigns.sending.sender import Sender
 from campaigns.sending.shards import send_shard
+from campaigns.shard import full_speed
 from notifier.delivery.accounts import rate_limits, registry
 from notifier.delivery.content import templates
 from notifier.delivery.infra import redis

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from campaigns.lifecycle.fan_out import fanout
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import fanout
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.shard.payload import Payload, pack
 from notifier.delivery.accounts import registry

@@ -15,8 +15,8 @@ from django.db import OperationalError, connection
 from django.db.models import F
 from pytest_django import Settings
 
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.lifecycle.policies import policies
-from campaigns.lifecycle.rollout.finish import finish_if_done
 from campaigns.lifecycle.running import stopping
 from campaigns.report import accounting
 from notifier.channels.in_app import InAppMessage

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
-from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.report import accounting

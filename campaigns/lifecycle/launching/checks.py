@@ -9,7 +9,7 @@ from campaigns.arming.planning.waves import LAST
 from campaigns.audience import topic_of
 from campaigns.audience.topics import NO_OPT_OUT_HOLDS
 from campaigns.audit import OPERATOR, Actor
-from campaigns.lifecycle.rollout.waves import LATE
+from campaigns.lifecycle.fan_out.waves import LATE
 from campaigns.models import Campaign, Passed, Rollout, Shard
 from notifier.errors import Conflict, InvalidInput
 

@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 
 from campaigns.approval import check_cleared
 from campaigns.audit import OPERATOR, Act, Actor, record
+from campaigns.lifecycle.fan_out.fanout import start_fanout
 from campaigns.lifecycle.launching import quotas
 from campaigns.lifecycle.launching.checks import LaunchRequest, check_launch, check_rollout, rfc_3339
-from campaigns.lifecycle.rollout.fanout import start_fanout
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout
 from campaigns.states import State, move

@@ -13,9 +13,9 @@ from django.db.models import Max, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
 from campaigns.audit import Act, record
-from campaigns.lifecycle.rollout.fanout import OPEN, start_fanout
-from campaigns.lifecycle.rollout.finish import finish_if_done, pause_if_only_halted
-from campaigns.lifecycle.rollout.waves import is_due
+from campaigns.lifecycle.fan_out.fanout import OPEN, start_fanout
+from campaigns.lifecycle.fan_out.finish import finish_if_done, pause_if_only_halted
+from campaigns.lifecycle.fan_out.waves import is_due
 from campaigns.lifecycle.running import thresholds
 from campaigns.lifecycle.running.pausing import halt
 from campaigns.models import Campaign, Rollout, Shard, ShardPayload

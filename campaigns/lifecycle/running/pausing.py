@@ -13,8 +13,8 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.lifecycle.rollout.fanout import OPEN, start_fanout
-from campaigns.lifecycle.rollout.waves import is_due
+from campaigns.lifecycle.fan_out.fanout import OPEN, start_fanout
+from campaigns.lifecycle.fan_out.waves import is_due
 from campaigns.lifecycle.transition import Transition, apply, find_campaign
 from campaigns.models import Campaign, Rollout, Shard
 from campaigns.states import State, move

@@ -17,7 +17,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from notifier.delivery.content.links.unsubscribe_link import OptOut, read_token
 from notifier.vocabulary.status import ConsentSource
-from notifier.web.preferences.texts import accepted_languages, texts_for
+from notifier.web.languages import accepted_languages
+from notifier.web.preferences.texts import texts_for
 from tenants.access import scope
 from tenants.models import Category, Recipient, Tenant
 from tenants.people.opt_out import opt_out

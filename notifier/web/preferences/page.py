@@ -26,6 +26,7 @@ from notifier.delivery.content.links.preferences_link import PreferencesLink, re
 from notifier.errors import InvalidInput
 from notifier.vocabulary.status import ConsentSource
 from notifier.web.csp import HEADER, policy
+from notifier.web.languages import accepted_languages
 from notifier.web.preferences import renewal
 from notifier.web.preferences.form import WrongField, read_form, snooze_date
 from notifier.web.preferences.state import (
@@ -36,7 +37,7 @@ from notifier.web.preferences.state import (
     languages_of,
     load_state,
 )
-from notifier.web.preferences.texts import LANGUAGES, accepted_languages, own_texts, texts_for
+from notifier.web.preferences.texts import LANGUAGES, own_texts, texts_for
 from tenants.access import scope
 from tenants.models import Preference
 

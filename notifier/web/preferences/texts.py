@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.http import HttpRequest
-
 from tenants.models import Tenant
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español"}
@@ -169,12 +167,6 @@ def texts_for(*locales: str) -> tuple[str, Mapping[str, str]]:
         if (language := locale.partition("-")[0].lower()) in _TEXTS:
             return language, _TEXTS[language]
     return "en", _EN
-
-
-def accepted_languages(request: HttpRequest) -> list[str]:
-    """The languages that the browser asks for, in its order."""
-    header = request.headers.get("Accept-Language", "")[:200]
-    return [part.partition(";")[0].strip() for part in header.split(",")]
 
 
 def own_texts(tenant: Tenant, language: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from notifier.delivery.channel_status.state import ChannelState
 from notifier.models import Incident
-from notifier.web.preferences.texts import accepted_languages
+from notifier.web.languages import accepted_languages
 from notifier.web.status.shown import KEPT_SECONDS, Shown, ShownChannel, load
 from notifier.web.status.texts import DATES, TEXTS, Texts, language_of
 

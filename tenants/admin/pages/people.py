@@ -22,9 +22,9 @@ from tenants.admin.base.visibility import masked, visible_rows
 from tenants.admin.lists.large_tables import LargeTableAdmin
 from tenants.admin.lists.limits import list_limits
 from tenants.admin.pages.erasure import erase
+from tenants.admin.pages.preferences import PreferencesPage
 from tenants.admin.roles import AUTHORS, OWNERS, may
 from tenants.admin.site import admin_site
-from tenants.admin.timeline.preferences import PreferencesPage
 from tenants.models import Category, Device, Preference, Recipient, Tenant
 from tenants.people import attributes, devices
 from tenants.people import fields as checks

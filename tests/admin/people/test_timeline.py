@@ -15,7 +15,7 @@ from django.urls import reverse
 from notifier.models import Delivery, Notification, TemplateVersion
 from notifier.vocabulary.status import Lane, Status
 from tenants import audit
-from tenants.admin.timeline.choices import Choices, boxes, store
+from tenants.admin.pages.preference_choices import Choices, boxes, store
 from tenants.admin.timeline.entries import parse_key
 from tenants.models import AuditLog, OptInProof, Preference, Recipient, Suppression, Tenant, User
 from tests.admin.conftest import NOW, Browser, Site

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from notifier.admin.webhook_page import NAME
+from notifier.admin.webhooks.page import NAME
 from notifier.models import WebhookEndpoint, WebhookMessage
 from notifier.webhooks import endpoints
 from tenants.models import AuditLog, User

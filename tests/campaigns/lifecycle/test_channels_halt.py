@@ -10,7 +10,7 @@ import pytest
 
 from campaigns import tasks
 from campaigns.lifecycle import policies
-from campaigns.lifecycle.rollout.finish import pause_if_only_halted
+from campaigns.lifecycle.fan_out.finish import pause_if_only_halted
 from campaigns.lifecycle.running import canary, pausing
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim

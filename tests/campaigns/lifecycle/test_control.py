@@ -17,8 +17,8 @@ from pytest_django import Settings
 from campaigns import arming, tasks
 from campaigns.audit import Actor
 from campaigns.edit import audiences, campaigns
+from campaigns.lifecycle.fan_out import fanout
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import fanout
 from campaigns.lifecycle.running import pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.sending.claim import claim

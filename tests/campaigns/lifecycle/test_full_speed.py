@@ -10,9 +10,9 @@ import pytest
 from pytest_django import Settings
 
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import full_speed
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting
+from campaigns.shard import full_speed
 from notifier.delivery.accounts import registry
 from notifier.delivery.infra import redis
 from notifier.models import ProviderAccount

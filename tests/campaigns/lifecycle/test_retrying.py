@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from campaigns.lifecycle.rollout import finish
+from campaigns.lifecycle.fan_out import finish
 from campaigns.lifecycle.running import retrying, stopping
 from campaigns.models import Campaign
 from campaigns.report import accounting, results

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from campaigns.lifecycle.rollout import fanout
+from campaigns.lifecycle.fan_out import fanout
 from campaigns.lifecycle.running import thresholds
 from campaigns.lifecycle.running.thresholds import OutcomeCounts
 

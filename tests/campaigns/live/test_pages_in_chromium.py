@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from campaigns.lifecycle.fan_out import finish
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import finish
 from campaigns.lifecycle.running import pausing
 from campaigns.models import Campaign, Shard
 from campaigns.report import accounting

@@ -13,8 +13,8 @@ import pytest
 from django.db import DatabaseError, connection
 from pytest_django import Settings
 
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout.finish import finish_if_done
 from campaigns.lifecycle.running import stopping
 from campaigns.models import Campaign, Shard, ShardPayload
 from campaigns.report import accounting

@@ -8,8 +8,8 @@ import pytest
 
 from campaigns import arming
 from campaigns.edit import corrections
+from campaigns.lifecycle.fan_out import finish
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import finish
 from campaigns.lifecycle.running import retrying
 from campaigns.models import Campaign
 from notifier.delivery.content import templates

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from campaigns.lifecycle.rollout import finish
+from campaigns.lifecycle.fan_out import finish
 from campaigns.models import Campaign, CampaignReport
 from campaigns.report import accounting, stored
 from campaigns.report.funnel import Cell, Interval, breakdown, curve, funnel_of, interval_width

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.models import Campaign
 from campaigns.report import accounting, results
 from campaigns.report.results import Results

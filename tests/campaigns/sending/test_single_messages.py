@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from pytest_django import Settings
 
-from campaigns.lifecycle.rollout.finish import finish_if_done
+from campaigns.lifecycle.fan_out.finish import finish_if_done
 from campaigns.lifecycle.running import thresholds
 from campaigns.models import Campaign, Shard
 from campaigns.sending import claim, in_flight

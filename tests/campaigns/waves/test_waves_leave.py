@@ -10,8 +10,8 @@ import pytest
 from django.db.models import F
 
 from campaigns import tasks
+from campaigns.lifecycle.fan_out import fanout, waves
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import fanout, waves
 from campaigns.lifecycle.running import canary, pausing, stopping
 from campaigns.models import Campaign, Shard
 from campaigns.preflight.preflight import as_json, preflight

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from notifier.admin.webhook_page import NAME, PageOfRequests
+from notifier.admin.webhooks.page import NAME, PageOfRequests
 from notifier.errors import Conflict, InvalidInput
 from notifier.models import WebhookEndpoint
 from notifier.vocabulary.webhooks import EventType, groups

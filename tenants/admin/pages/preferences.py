@@ -20,8 +20,8 @@ from notifier.channels import channels
 from notifier.vocabulary.status import Kind
 from tenants.admin.audit_entries import record_change
 from tenants.admin.base.forms import checked_value
+from tenants.admin.pages.preference_choices import Box, Choices, boxes, store
 from tenants.admin.person_reads import record_read
-from tenants.admin.timeline.choices import Box, Choices, boxes, store
 from tenants.admin.timeline.page import NAME as TIMELINE
 from tenants.admin.timeline.page import TimelinePage
 from tenants.models import Category, OptIn, Preference, Recipient

@@ -2,7 +2,7 @@
 repeated one finds nothing to claim.
 
 Two levels: `dispatch` splits the shards of a campaign into ranges, `dispatch_chord` publishes the shards of one range
-as a chord. Of a campaign at local time only shards that are due are published (campaigns.lifecycle.rollout.waves)."""
+as a chord. Of a campaign at local time only shards that are due are published (campaigns.lifecycle.fan_out.waves)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from celery.canvas import Signature
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from campaigns.lifecycle.rollout import waves
+from campaigns.lifecycle.fan_out import waves
 from campaigns.models import Campaign, Rollout, Shard
 from notifier import failpoints
 from notifier.channels.queues import CONTROL, queue_of
