@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from campaigns.arming.planning.assignment import REST
+from campaigns.lifecycle.fan_out import finish
 from campaigns.lifecycle.launching import launch
-from campaigns.lifecycle.rollout import finish
 from campaigns.lifecycle.running import pausing, retrying, stopping
 from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, Experiment
