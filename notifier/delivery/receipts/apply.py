@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from notifier.delivery.ledger import history, route_rows
 from notifier.delivery.ledger.reports import reported
 from notifier.delivery.ledger.reports.reported import Move, ReportedRow
 from notifier.delivery.receipts import consequences
 from notifier.delivery.receipts.events import time_of
-from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step
+from notifier.delivery.receipts.progress import Step, is_of_a_machine, must_wait, next_step, step_of
 from notifier.delivery.webhooks import deliveries as webhooks
 from notifier.delivery.webhooks.deliveries import Told
 from notifier.tracing import spans, switch
@@ -20,7 +21,7 @@ from notifier.tracing.context import TraceContext
 from notifier.vocabulary.ids import derived_id, id_ms
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 from notifier.vocabulary.status import Status
-from notifier.vocabulary.webhooks import EventType
+from notifier.vocabulary.webhooks import EVENT_OF_STATUS, EventType
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def apply_events(source: Source, events: Sequence[ReceiptEvent]) -> Applied:
             final.append((row, of_row))
     applied.waiting += [event for of_unknown in about_messages.values() for event in of_unknown]
     moves = [move for row, of_row in final if (move := _move(row, of_row))]
-    reported.move(moves)
+    reported.move([move for move, _ in moves])
     new = history.add_steps_once([step for row, of_row in final for step in _steps(source, row, of_row)])
-    webhooks.tell(source.tenant_id, [told for step in new if (told := _told(step))])
+    webhooks.tell(source.tenant_id, told_events(moves, new))
     consequences.apply(source.tenant_id, source.channel, final, about_addresses)
     # last: it may wait for a sweep that holds a route
-    route_rows.wake_by_deliveries([move.id for move in moves if move.status in (Status.BOUNCED, Status.FAILED)])
+    route_rows.wake_by_deliveries([move.id for move, _ in moves if move.status in (Status.BOUNCED, Status.FAILED)])
     applied.moved = len(moves)
     if switch.recorder is not None:
         applied.traces = spans.contexts_of(reported.contents_with_trace([row.id for row, _ in final]))
@@ -87,13 +88,15 @@ def _by_delivery(
     return about_messages, about_addresses, unknown_refs
 
 
-def _move(row: ReportedRow, events: Sequence[ReceiptEvent]) -> Move | None:
+def _move(row: ReportedRow, events: Sequence[ReceiptEvent]) -> tuple[Move, datetime] | None:
+    """How far the events move the row, and the time of the first event that proves it."""
     step = next_step(Step(Status(row.status), row.reason), events)
     if step is None:
         return None
+    at = min(time_of(event) for event in events if step_of(event) == step)
     explains = (EventKind.BOUNCED, EventKind.FAILED)
     detail = next((e.detail for e in events if e.kind in explains and e.detail), "")
-    return Move(row.id, int(step.status), str(step.reason), detail if step.reason else "")
+    return Move(row.id, int(step.status), str(step.reason), detail if step.reason else ""), at
 
 
 def _steps(source: Source, row: ReportedRow, events: Sequence[ReceiptEvent]) -> list[history.EventRow]:
@@ -115,19 +118,27 @@ def _steps(source: Source, row: ReportedRow, events: Sequence[ReceiptEvent]) -> 
     ]
 
 
-#: steps of which webhooks tell; what a machine did is none of them
+#: steps of which webhooks tell, also when they come late; what a machine did is none of them. `failed` is told as a
+#: status only: a message that has arrived has not failed, whatever a late report says
 _TOLD = {
     str(kind): EventType(f"delivery.{kind}")
     for kind in (
         *(EventKind.DELIVERED, EventKind.OPENED, EventKind.CLICKED),
-        *(EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.FAILED),
+        *(EventKind.BOUNCED, EventKind.COMPLAINED),
     )
 }
 
 
-def _told(step: history.EventRow) -> Told | None:
-    event_type = _TOLD.get(step.what)
-    return Told(step.delivery_id, event_type, step.at) if event_type else None
+def told_events(moves: Iterable[tuple[Move, datetime]], steps: Iterable[history.EventRow]) -> list[Told]:
+    """What webhooks tell: the new steps, and each status that a message has reached without a step of that name, such
+    as `sent` after doubt, or `delivered` by what a scanner opened. Pure."""
+    told = [Told(step.delivery_id, _TOLD[step.what], step.at) for step in steps if step.what in _TOLD]
+    by_step = {(event.id, event.type) for event in told}
+    for move, at in moves:
+        event_type = EVENT_OF_STATUS[Status(move.status)]
+        if (move.id, event_type) not in by_step:
+            told.append(Told(move.id, event_type, at))
+    return told
 
 
 def step_name(event: ReceiptEvent) -> str:
