@@ -23,6 +23,7 @@ _MOST_ORIGINALS = 10
 
 
 _KEY_MADE = ("apikey.added", "apikey.rotated")
+_PUBLISHED = "template.publish"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def authors_of(campaign: Campaign) -> Authors:
 
     What was done before the approval that was granted last does not count, except for the template's version and the
     list: a second person has seen it."""
-    users, keys = _publishers(campaign), set[uuid.UUID]()
+    users, keys = _publishers(campaign)
     for entry in _entries(campaign, _MOST_ORIGINALS):
         if entry.user_id is not None:
             users.add(entry.user_id)
@@ -65,11 +66,21 @@ def key_maker(campaign: Campaign, key_id: uuid.UUID | None) -> User | None:
     return entry.user if entry is not None else None
 
 
-def _publishers(campaign: Campaign) -> set[int]:
-    """Who published the version that recipients get; each variant's of an A/B test."""
+def _publishers(campaign: Campaign) -> tuple[set[int], set[uuid.UUID]]:
+    """The users and API keys that published the version that recipients get; each variant's of an A/B test. A version
+    names its user; the audit log names the key."""
     ids = [version_id_of(campaign), *variant_versions(campaign).values()]
-    publishers = TemplateVersion.objects.filter(pk__in=ids).values_list("created_by_id", flat=True)
-    return {user for user in publishers if user is not None}
+    users, by_key = set[int](), Q()
+    rows = TemplateVersion.objects.filter(pk__in=ids)
+    for user, template, number in rows.values_list("created_by_id", "template_id", "number"):
+        if user is not None:
+            users.add(user)
+        else:
+            by_key |= Q(object_id=str(template), detail__version=number)
+    if not by_key:
+        return users, set()
+    entries = AuditLog.objects.filter(by_key, tenant_id=campaign.tenant_id, action=_PUBLISHED, api_key_id__isnull=False)
+    return users, {key for key in entries.values_list("api_key_id", flat=True) if key is not None}
 
 
 def _entries(campaign: Campaign, originals: int) -> Iterator[AuditLog]:

@@ -9,6 +9,7 @@ import pytest
 from campaigns.models import Campaign
 from tenants.models import Tenant
 from tests.campaigns.conftest import Site, armed
+from tests.campaigns.variants.conftest import with_variants
 from tests.fixtures import Api, api_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +50,21 @@ def test_the_key_that_wrote_it_does_not_approve(site: Site, campaign: Campaign, 
     content = key("GET", at(campaign)).body["hash"]
     refused = key("POST", at(campaign, "approve"), {"hash": content})
     assert (refused.status, refused.body["code"]) == (409, "own_content")
+
+
+@pytest.mark.parametrize("template", ["spring", "spring-b"], ids=["the campaign's", "a variant's"])
+def test_the_key_that_published_the_template_does_not_approve(site: Site, api: Make, template: str) -> None:
+    Tenant.objects.update(approval="always")
+    campaign = with_variants(site)
+    key = api(api_key(site.acme, "campaigns", "approvals"))
+    content = {"in_app": {"en": {"title": "Of the key", "body": "{{ what }}"}}}
+    assert key("PUT", f"/v1/templates/{template}", {"content": content}).status == 200
+    author, other = api(site.people.acme_key), api(api_key(site.acme, "approvals"))
+    assert author("POST", at(campaign)).status == 200
+    seen = {"hash": author("GET", at(campaign)).body["hash"]}
+    refused = key("POST", at(campaign, "approve"), seen)
+    assert (refused.status, refused.body["code"]) == (409, "own_content")
+    assert other("POST", at(campaign, "approve"), seen).body["approved"] is True
 
 
 def test_a_rejection_needs_a_note(site: Site, campaign: Campaign, api: Make) -> None:
