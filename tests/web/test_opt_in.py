@@ -13,12 +13,22 @@ from django.db import transaction
 from django.test import Client
 
 from notifier.api.people.preferences import change
+from notifier.delivery.accounts import registry
 from notifier.delivery.opt_in.confirmation import confirm, without
-from notifier.delivery.opt_in.requests import LIFE, MOST_MAILS, MOST_OF_CATEGORY, PAUSE, Origin, ask_to_confirm
+from notifier.delivery.opt_in.requests import (
+    LIFE,
+    MOST_MAILS,
+    MOST_OF_CATEGORY,
+    PAUSE,
+    Origin,
+    ask_to_confirm,
+    unconfirmed,
+)
 from notifier.errors import InvalidInput
-from notifier.models import Delivery, Template
-from tenants.models import Category, OptInProof, Preference, Recipient, Suppression
-from tests.fixtures import Api, People
+from notifier.models import Delivery, ProviderAccount, Template
+from notifier.vocabulary.status import Mode
+from tenants.models import Category, OptInProof, Preference, Recipient, Suppression, Tenant
+from tests.fixtures import Api, People, api_key
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +107,31 @@ def test_a_recipient_gets_one_mail_a_category_in_ten_minutes(ann: Recipient) -> 
     later = datetime.now(UTC) + PAUSE + timedelta(seconds=1)
     ask_to_confirm(ann.tenant_id, ann.pk, {"news": ["news"]}, Origin("api"), later)
     assert len(mails()) == 2
+
+
+def test_a_test_key_asks_by_the_sandbox_and_its_mail_stands_for_no_live_one(
+    ann: Recipient, people: People, api: Any
+) -> None:
+    put = ("PUT", "/v1/recipients/ann/preferences", {"categories": {"news": True}})
+    by_test_key = api(api_key(people.acme, mode=Mode.TEST))
+    for _ in range(MOST_OF_CATEGORY):
+        assert by_test_key(*put).status == 200
+        OptInProof.objects.update(asked_at=datetime.now(UTC) - PAUSE)
+    assert unconfirmed(ann.pk, datetime.now(UTC)) == []
+    OptInProof.objects.update(asked_at=datetime.now(UTC))
+    assert api(people.acme_key)(*put).status == 200
+    modes = Delivery.objects.order_by("id").values_list("mode", flat=True)
+    assert list(modes) == ["test"] * MOST_OF_CATEGORY + ["live"]
+    assert unconfirmed(ann.pk, datetime.now(UTC)) == ["news"]
+
+
+def test_a_test_key_of_a_live_tenant_reaches_no_mailbox(ann: Recipient, people: People, api: Any) -> None:
+    Tenant.objects.filter(pk=people.acme.pk).update(sandbox=False)
+    registry.reset()
+    put = ("PUT", "/v1/recipients/ann/preferences", {"categories": {"news": True}})
+    assert api(people.acme_key)(*put).body["code"] == "no_confirmation"  # no account of its own
+    assert api(api_key(people.acme, mode=Mode.TEST))(*put).status == 200
+    assert ProviderAccount.objects.get(pk__in=Delivery.objects.values("account_id")).sandbox
 
 
 def test_a_recipient_is_not_flooded_with_confirmation_mails(ann: Recipient) -> None:

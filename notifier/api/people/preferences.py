@@ -63,7 +63,8 @@ class PreferencesView(TenantView):
         values = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
-        return Response(shown(change(self.tenant_id, recipient.pk, values, origin_of(request, "api"))))
+        origin = origin_of(request, "api", self.caller.mode)
+        return Response(shown(change(self.tenant_id, recipient.pk, values, origin)))
 
 
 class PreferencesLinkView(TenantView):

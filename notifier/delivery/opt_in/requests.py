@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from notifier.delivery.accept import accept_one
 from notifier.delivery.content import templates
@@ -17,11 +17,11 @@ from notifier.delivery.content.links.opt_in_link import OptInLink, url_of
 from notifier.delivery.opt_in.texts import CONTENT, language_of
 from notifier.delivery.planning.recipients import load_by_ids
 from notifier.errors import InvalidInput, NotifierError
-from notifier.models import Delivery, Template
+from notifier.models import Delivery, Notification, Template
 from notifier.values.colors import text_color_on
 from notifier.vocabulary.ids import new_id
 from notifier.vocabulary.people import Person, SendRequest
-from notifier.vocabulary.status import Kind, Status
+from notifier.vocabulary.status import Kind, Mode, Status
 from tenants.models import Category, OptIn, OptInProof, Tenant
 
 #: the tenant may edit it
@@ -40,15 +40,17 @@ _LONGEST_AGENT = 300
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a choice came from: `by` is api, page or widget; `ip` and `agent` are of the caller."""
+    """Where a choice came from: `by` is api, page or widget; `ip` and `agent` are of the caller, `mode` is of the
+    caller's key: the confirmation mail of a test key goes to the sandbox."""
 
     by: str
     ip: str | None = None
     agent: str = ""
+    mode: Mode = Mode.LIVE
 
     @classmethod
-    def from_headers(cls, by: str, ip: str | None, agent: str | None) -> Origin:
-        return cls(by, ip or None, (agent or "")[:_LONGEST_AGENT].replace("\0", ""))
+    def from_headers(cls, by: str, ip: str | None, agent: str | None, mode: Mode = Mode.LIVE) -> Origin:
+        return cls(by, ip or None, (agent or "")[:_LONGEST_AGENT].replace("\0", ""), mode)
 
 
 BY_API = Origin("api")
@@ -70,8 +72,15 @@ def needing_confirmation(tenant_id: uuid.UUID, entries: Sequence[str]) -> dict[s
 
 def unconfirmed(recipient_id: uuid.UUID, now: datetime) -> list[str]:
     """The categories that the recipient asked for and can still confirm."""
-    pending = OptInProof.objects.filter(recipient_id=recipient_id, confirmed_at=None, asked_at__gt=now - LIFE)
+    pending = _asked(recipient_id, Mode.LIVE, now - LIFE).filter(confirmed_at=None)
     return sorted(set(pending.values_list("category", flat=True)))
+
+
+def _asked(recipient_id: uuid.UUID, mode: Mode, since: datetime) -> QuerySet[OptInProof]:
+    """The proofs of mails that left in this mode. A mail to the sandbox reaches no recipient, so it neither stands for
+    a live mail nor counts as one."""
+    of_another_mode = Notification.objects.filter(pk=OuterRef("notification_id")).exclude(mode=mode)
+    return OptInProof.objects.filter(~Exists(of_another_mode), recipient_id=recipient_id, asked_at__gt=since)
 
 
 def ask_to_confirm(
@@ -83,11 +92,11 @@ def ask_to_confirm(
     the category, for a recipient whom no mail reaches, or who got too many of these mails today."""
     if not by_category:
         return
-    sent = _sent_today(recipient_id, now)
+    sent = _sent_today(recipient_id, origin.mode, now)
     person = load_by_ids(tenant_id, [recipient_id])[recipient_id]
     tenant = Tenant.objects.get(pk=tenant_id)
     for key, entries in sorted(by_category.items()):
-        recent = OptInProof.objects.filter(recipient_id=recipient_id, category=key, asked_at__gt=now - PAUSE)
+        recent = _asked(recipient_id, origin.mode, now - PAUSE).filter(category=key)
         if last := recent.order_by("-id").first():
             _widen(last, entries)
             continue
@@ -105,13 +114,13 @@ def ask_to_confirm(
             asked_from=origin.ip,
             asked_with=origin.agent,
         )
-        _send(tenant, person, proof)
+        _send(tenant, person, proof, origin.mode)
         proof.save(force_insert=True)
 
 
-def _sent_today(recipient_id: uuid.UUID, now: datetime) -> Counter[str]:
-    """Category -> the mails that the recipient got in the last DAY."""
-    proofs = OptInProof.objects.filter(recipient_id=recipient_id, asked_at__gt=now - DAY, notification_id__isnull=False)
+def _sent_today(recipient_id: uuid.UUID, mode: Mode, now: datetime) -> Counter[str]:
+    """Category -> the mails that left in this mode in the last DAY."""
+    proofs = _asked(recipient_id, mode, now - DAY).filter(notification_id__isnull=False)
     return Counter(proofs.values_list("category", flat=True))
 
 
@@ -136,14 +145,14 @@ def _widen(last: OptInProof, entries: Sequence[str]) -> None:
     last.save(update_fields=["entries"])
 
 
-def _send(tenant: Tenant, person: Person, proof: OptInProof) -> None:
+def _send(tenant: Tenant, person: Person, proof: OptInProof, mode: Mode) -> None:
     """Send the mail, and note its text in the proof."""
     if not person.email:
         raise _no_mail(proof.category, "the recipient has no email address")
     url = url_of(OptInLink(tenant.pk, proof.pk))
     template = _template(tenant)
     try:
-        accepted = accept_one(tenant.pk, _request(tenant, person, proof, url))
+        accepted = accept_one(tenant.pk, _request(tenant, person, proof, url, mode))
     except NotifierError as error:
         raise _no_mail(proof.category, error.message) from error
     if all(delivery.status != Status.QUEUED for delivery in accepted.deliveries):
@@ -169,7 +178,7 @@ def _no_mail(category: str, why: str) -> InvalidInput:
     )
 
 
-def _request(tenant: Tenant, person: Person, proof: OptInProof, url: str) -> SendRequest:
+def _request(tenant: Tenant, person: Person, proof: OptInProof, url: str, mode: Mode) -> SendRequest:
     category = Category.objects.get(tenant=tenant, key=proof.category)
     color = tenant.brand_color or _DEFAULT_COLOR
     data = {
@@ -181,7 +190,12 @@ def _request(tenant: Tenant, person: Person, proof: OptInProof, url: str) -> Sen
         "text_color": text_color_on(color),
     }
     return SendRequest(
-        recipient=person.external_id, template=TEMPLATE, channels=("email",), data=data, without_category=True
+        recipient=person.external_id,
+        template=TEMPLATE,
+        channels=("email",),
+        data=data,
+        mode=mode,
+        without_category=True,
     )
 
 
