@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from campaigns.arming import return_to_draft
 from campaigns.audience import ListReport, check_filter
@@ -19,7 +19,7 @@ from campaigns.audience.references import check_references, segments_with_list
 from campaigns.audience.topics import check_topic
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.fields import MAX_NAME, check_name
-from campaigns.models import Audience, Campaign
+from campaigns.models import Audience, AudienceRange, Campaign
 from campaigns.states import State
 from notifier.errors import Conflict, InvalidInput
 from notifier.values import locales
@@ -29,6 +29,8 @@ from tenants.people import fields
 
 #: campaigns that a page names of those that use an audience
 MAX_USES = 50
+#: states after GO in which the rest of an A/B test may wait for its winner
+_RUNS = (State.RUNNING, State.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def create(tenant: Tenant, name: Any, definition: Definition, *, by: Actor = OPE
 
 def save(audience: Audience, *, by: Actor = OPERATOR) -> None:
     """Save a changed name, filter or topic. A change of what says who is in the audience returns campaigns that are
-    armed with the old audience to draft."""
+    armed with the old audience to draft. Raises Conflict as `replace_members` does."""
     columns = check_definition(definition_of(audience), audience.tenant_id)
     with transaction.atomic():
         before = Audience.objects.select_for_update().get(pk=audience.pk)
@@ -183,7 +185,7 @@ def _topic_columns(definition: Definition) -> dict[str, str]:
 
 def replace_members(audience: Audience, fill: Callable[[Audience], ListReport]) -> ListReport:
     """Run `fill` on a list. Campaigns that are armed with the old members return to draft. Raises Conflict while a
-    campaign with this audience is being armed or launched."""
+    campaign with this audience is being armed or launched, or keeps the rest of an A/B test."""
     with transaction.atomic():
         armed = _armed_with(audience)
         report = fill(audience)
@@ -200,9 +202,9 @@ def check_replaceable(audience: Audience) -> None:
 
 
 def _armed_with(audience: Audience) -> list[Campaign]:
-    """Armed campaigns of this audience, locked, so that none is launched to other people than preflight showed."""
-    locked = Campaign.objects.select_for_update(of=("self",)).filter(audience=audience)
-    campaigns = list(locked.filter(state__in=[State.ARMING, State.ARMED, State.LAUNCHING]))
+    """Armed campaigns of this audience, locked, so that none is launched to other people than preflight showed. Raises
+    Conflict for a campaign that still reads the audience, and cannot return to draft."""
+    campaigns = _lock_readers(audience)
     if any(campaign.state == State.ARMING for campaign in campaigns):
         raise Conflict(
             "A campaign is being armed with this audience; try again when it is armed.", code="audience_in_use"
@@ -210,4 +212,24 @@ def _armed_with(audience: Audience) -> list[Campaign]:
     # it could still be taken back, and would then be armed with the old members
     if any(campaign.state == State.LAUNCHING for campaign in campaigns):
         raise Conflict("A campaign with this audience is about to leave; take it back first.", code="audience_in_use")
-    return campaigns
+    # the rest would go to people whom no one saw at GO; new members of a list lie in none of its ranges
+    if any(campaign.state in _RUNS for campaign in campaigns):
+        raise Conflict(
+            "The rest of the A/B test of a campaign with this audience has not left yet; choose the winner and try "
+            "again when the rest is armed, or stop the campaign first.",
+            code="audience_in_use",
+        )
+    return [campaign for campaign in campaigns if campaign.audience_id == audience.pk]
+
+
+def _lock_readers(audience: Audience) -> list[Campaign]:
+    """Lock the campaigns that a change of this audience touches: those of the audience itself, and those that keep the
+    rest of an A/B test for a segment that names this list."""
+    keeps_rest = Exists(AudienceRange.objects.filter(campaign=OuterRef("pk")))
+    not_left = Q(state__in=[State.ARMING, State.ARMED, State.LAUNCHING]) | Q(keeps_rest, state__in=_RUNS)
+    readers = Q(audience=audience) & not_left
+    if audience.source == Audience.Source.LIST:
+        # an armed one is locked, so that it is not launched meanwhile
+        states = [State.ARMED, State.LAUNCHING, *_RUNS]
+        readers |= Q(keeps_rest, audience__in=segments_with_list(audience), state__in=states)
+    return list(Campaign.objects.select_for_update(of=("self",)).filter(readers).order_by("pk"))

@@ -69,8 +69,8 @@ def _check_usable(entries: Sequence[str | RowProblem]) -> None:
 
 def put(audience: Audience, upload: Upload) -> Import:
     """Replace the members of a list by those of a file: now, or in the background when the file is large. Raises
-    InvalidInput for a file that is no list, and Conflict while another file is read or a campaign with this audience is
-    being armed."""
+    InvalidInput for a file that is no list, and Conflict while another file is read, a campaign with this audience is
+    being armed or launched, or the rest of its A/B test waits."""
     if audience.source != Audience.Source.LIST:
         raise InvalidInput(
             f"The source of this audience is {audience.source}; only a list has members.", field="source"
@@ -144,7 +144,8 @@ def _record(audience: Audience, job: Import, by: Actor) -> None:
 
 
 def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
-    """A worker's part: replace the members by those of the stored file, all or none. Raises NotFound."""
+    """A worker's part: replace the members by those of the stored file, all or none. Raises NotFound, or
+    Conflict as `put` does: a campaign may have been launched since."""
     audience = Audience.objects.filter(tenant_id=job.tenant_id, pk__in=[job.audience_id]).first()
     if audience is None:
         raise NotFound("The audience was deleted.")
