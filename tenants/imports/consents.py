@@ -1,7 +1,8 @@
 """Import consents that were given elsewhere: who said yes or no to which category, when, and where it is written.
 
-A file has the columns external_id, category, channel (may be left out), consent, at and source. A no always holds. A
-yes that is older than the recipient's own no does not: the row is reported. Each yes keeps its proof (OptInProof).
+A file has the columns external_id, category, channel (may be left out), consent, at and source. The
+answers of a file hold in the order of their times. A no holds against what is stored. A yes that is older than a stored
+no does not: the row is reported. Each yes keeps its proof (OptInProof).
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from typing import BinaryIO
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from notifier.values import timestamps
 from notifier.vocabulary.status import ConsentSource
@@ -30,7 +32,9 @@ from tenants.imports.csv_file import (
     open_table,
 )
 from tenants.imports.left_out import LeftOutRows
+from tenants.imports.staging import staged_consents
 from tenants.models import Category, ConsentChange, OptInProof, Preference, Recipient
+from tenants.people.opt_out import EVERYTHING, opt_outs_since, without
 
 #: rows of one transaction
 BATCH = 1_000
@@ -38,6 +42,7 @@ COLUMNS = ("external_id", "category", "channel", "consent", "at", "source")
 _ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 MAX_SOURCE = 300
 FIRST_YEAR = 1970
+_LONG_AGO = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ class Consent:
     def entry(self) -> str:
         """As preferences hold it."""
         return f"{self.category}:{self.channel}" if self.channel else self.category
+
+
+_columns = attrgetter(*(column.name for column in fields(Consent)))
 
 
 @dataclass
@@ -83,33 +91,58 @@ class ConsentResult:
         self.problems.append(RowProblem(problem.line, problem.reason))
 
 
-Progress = Callable[[ConsentResult], None]
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read: `progress` is called after each batch, `left_out` gets the rows that are left out. A file is
+    read again after its worker died: `uploaded_at` says since when stored answers may be those of the file itself."""
+
+    progress: Callable[[ConsentResult], None] = lambda result: None
+    left_out: LeftOutRows | None = None
+    uploaded_at: datetime | None = None
+
+
+_ALONE = Reading()
 
 
 def import_consents(
-    tenant_id: uuid.UUID,
-    source: BinarySource | BinaryIO,
-    channels: Collection[str],
-    progress: Progress = lambda result: None,
-    *,
-    left_out: LeftOutRows | None = None,
+    tenant_id: uuid.UUID, source: BinarySource | BinaryIO, channels: Collection[str], reading: Reading = _ALONE
 ) -> ConsentResult:
-    """Apply the good rows and report the others; `left_out` gets these. `channels`: their names. Calls `progress` after
-    each batch. Raises UnreadableFile, and changes nothing, for a file without the columns."""
+    """Apply the good rows and report the others. `channels`: their names. Raises UnreadableFile, and changes nothing,
+    for a file that is none of consents."""
     table = open_table(source, settings.IMPORT_MAX_BYTES)
-    if left_out is not None:
-        left_out.begin(table.header)
-    result = ConsentResult(left_out=left_out)
-    rows = _parse(table, channels, result)
-    while batch := list(islice(rows, BATCH)):
-        problems = _apply(tenant_id, batch)
-        for problem in problems:
-            result.reject(problem)
-        result.applied += len(batch) - len(problems)
-        result.bytes_read = table.lines.bytes_read
-        progress(result)
+    result = ConsentResult(left_out=reading.left_out)
+    if reading.left_out is not None:
+        reading.left_out.begin(table.header)
+    with staged_consents() as staged:
+        rows = _parse(table, channels, result)
+        while batch := list(islice(rows, BATCH)):
+            staged.copy(map(_columns, batch))
+            result.bytes_read = table.lines.bytes_read
+            reading.progress(result)
+        run = _Run(tenant_id, channels, _began(reading))
+        for stored in staged.batches(BATCH):
+            problems = _apply(run, [Consent(*columns) for columns in stored])
+            for problem in problems:
+                result.reject(problem)
+            result.applied += len(stored) - len(problems)
+            reading.progress(result)
     result.problems.sort(key=lambda problem: problem.line)
     return result
+
+
+@dataclass(frozen=True)
+class _Run:
+    tenant_id: uuid.UUID
+    channels: Collection[str]
+    began: datetime
+
+
+def _began(reading: Reading) -> datetime:
+    """By the clock of the database, as the times of changes are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return min(now, reading.uploaded_at or now)
 
 
 def check_columns(header: Sequence[str]) -> list[str]:
@@ -168,32 +201,32 @@ _NO_CATEGORY = "category: there is no such category"
 _LATER_NO = "the recipient said no after that"
 
 
-def _apply(tenant_id: uuid.UUID, rows: Sequence[Consent]) -> list[RowProblem]:
-    """Apply the rows in the order of their times, one transaction; returns the rows that were left out."""
+def _apply(run: _Run, rows: Sequence[Consent]) -> list[RowProblem]:
+    """Apply the rows, which are in the order of their times, in one transaction; returns those that were left out."""
     with transaction.atomic():
         set_consent_source(ConsentSource.IMPORT)
         recipients = {
             recipient.external_id: recipient
             for recipient in Recipient.objects.filter(
-                tenant_id=tenant_id, external_id__in=[row.external_id for row in rows]
+                tenant_id=run.tenant_id, external_id__in=[row.external_id for row in rows]
             ).exclude(status=Recipient.State.ERASED)
         }
         keys = [row.category for row in rows]
-        known = set(Category.objects.filter(tenant_id=tenant_id, key__in=keys).values_list("key", flat=True))
-        preferences = _locked_preferences(tenant_id, [r.pk for r in recipients.values()])
+        known = set(Category.objects.filter(tenant_id=run.tenant_id, key__in=keys).values_list("key", flat=True))
+        preferences = _locked_preferences(run.tenant_id, [r.pk for r in recipients.values()])
         problems, proofs = [], []
-        for row in sorted(rows, key=lambda row: row.at):
+        for row in rows:
             recipient = recipients.get(row.external_id)
             if recipient is None or row.category not in known:
                 problems.append(RowProblem(row.line, _NO_CATEGORY if recipient else _NO_RECIPIENT, row.cells))
                 continue
             preference = preferences[recipient.pk]
-            if row.consent and _said_no_later(preference, row):
+            if row.consent and _said_no_later(preference, row, run.began):
                 problems.append(RowProblem(row.line, _LATER_NO, row.cells))
                 continue
-            _take(preference, row)
+            _take(preference, row, run.channels)
             if row.consent:
-                proofs.append(_proof(tenant_id, recipient, row))
+                proofs.append(_proof(run.tenant_id, recipient, row))
         Preference.objects.bulk_update(
             [preferences[pk] for pk in sorted(preferences)], ["categories_off", "categories_on"]
         )
@@ -208,29 +241,31 @@ def _locked_preferences(tenant_id: uuid.UUID, recipients: list[uuid.UUID]) -> di
     return {preference.recipient_id: preference for preference in rows}
 
 
-def _said_no_later(preference: Preference, row: Consent) -> bool:
-    """Whether an opt-out of this entry stands that was made after the row's time."""
+def _said_no_later(preference: Preference, row: Consent, began: datetime) -> bool:
+    """Whether an opt-out of this entry stands that was made after the row's time. Those of the file itself were not:
+    its rows come in the order of their times."""
     noes = {row.entry, row.category} & set(preference.categories_off)
-    if not noes and not preference.everything_off:
+    if preference.everything_off:
+        noes.add(EVERYTHING)
+    if not noes:
         return False
-    column = "detail__categories_off__contains" if noes else "detail__everything_off"
-    later = ConsentChange.objects.filter(
-        recipient_id=preference.recipient_id,
-        changed="preference",
-        at__gt=row.at,
-        **{column: min(noes) if noes else True},
+    changes = ConsentChange.objects.filter(recipient_id=preference.recipient_id, changed="preference").order_by("id")
+    since = opt_outs_since(
+        (_LONG_AGO if source == ConsentSource.IMPORT and at >= began else at, detail)
+        for at, source, detail in changes.values_list("at", "source", "detail")
     )
-    return later.exists()
+    return any(since.get(no, _LONG_AGO) > row.at for no in noes)
 
 
-def _take(preference: Preference, row: Consent) -> None:
+def _take(preference: Preference, row: Consent, channels: Collection[str]) -> None:
     """Write the row's answer into the preference, in memory. A yes to a category leaves opt-outs of its channels."""
-    off, on = set(preference.categories_off), set(preference.categories_on)
+    off, on = preference.categories_off, set(preference.categories_on)
     of_entry = {row.entry} if row.channel else {row.category, *(e for e in on if e.startswith(f"{row.category}:"))}
     if row.consent:
-        preference.categories_off, preference.categories_on = sorted(off - {row.entry}), sorted(on | {row.entry})
+        preference.categories_off = sorted(without(off, row.category, [row.entry], channels))
+        preference.categories_on = sorted(on | {row.entry})
     else:
-        preference.categories_off, preference.categories_on = sorted(off | {row.entry}), sorted(on - of_entry)
+        preference.categories_off, preference.categories_on = sorted({*off, row.entry}), sorted(on - of_entry)
 
 
 def _new_proofs(proofs: Sequence[OptInProof]) -> list[OptInProof]:

@@ -26,7 +26,7 @@ from tenants.batch_slots import batch_slot
 from tenants.database.connections import own_session
 from tenants.erasure import Erased
 from tenants.imports.columns import parse_header
-from tenants.imports.consents import ConsentResult, check_columns, import_consents
+from tenants.imports.consents import ConsentResult, Reading, check_columns, import_consents
 from tenants.imports.csv_file import RowProblem, open_table
 from tenants.imports.left_out import LeftOutRows, delete_all_of
 from tenants.imports.recipients import MAX_PROBLEMS, ImportResult, import_recipients
@@ -166,7 +166,7 @@ def read_consents(job: Import, file: File[bytes], channels: Collection[str]) -> 
         save_fields(job, rows=so_far.rows, rejected=so_far.rejected, bytes_read=so_far.bytes_read)
 
     with LeftOutRows() as left_out:
-        result = import_consents(job.tenant_id, file, channels, save_progress, left_out=left_out)
+        result = import_consents(job.tenant_id, file, channels, Reading(save_progress, left_out, job.created_at))
         stored = left_out.save(job.pk)
     counts = {"rows": result.rows, "updated": result.applied, "rejected": result.rejected}
     problems = problem_rows(result.problems[:MAX_PROBLEMS])

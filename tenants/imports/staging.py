@@ -1,9 +1,13 @@
-"""The temporary tables of one import: filled by COPY outside of any transaction, so that a bad file changes nothing."""
+"""The temporary tables of one import, of recipients or of consents: filled by COPY outside of any transaction, so that
+a bad file changes nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -55,11 +59,55 @@ class StagingTables:
 @contextmanager
 def staging_tables() -> Iterator[StagingTables]:
     """Empty tables, dropped at the end of the block whatever happens."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DROP)
-        cursor.execute(_CREATE)
-    try:
+    with _temporary(_CREATE, _DROP):
         yield StagingTables()
+
+
+_DROP_CONSENTS = "DROP TABLE IF EXISTS pg_temp.import_consent"
+_CREATE_CONSENTS = """
+CREATE TEMPORARY TABLE import_consent (line int, external_id text, category text, channel text, consent boolean,
+                                       at timestamptz, source text, cells text[])
+"""
+_NEXT_CONSENTS = "SELECT * FROM import_consent WHERE (at, line) > (%s, %s) ORDER BY at, line LIMIT %s"
+
+
+class StagedConsents:
+    """The rows of a file of consents: come in the order of the file, go in the order of their times."""
+
+    def copy(self, rows: Iterable[Sequence[object]]) -> None:
+        """COPY rows of all columns into the table."""
+        with connection.cursor() as cursor, cursor.copy("COPY import_consent FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def batches(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows by time, then line; a batch may be stored before the next one is read."""
+        last: tuple[datetime | str, int] = "-infinity", 0
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE INDEX ON import_consent (at, line); ANALYZE import_consent (at, line)")
+            while True:
+                cursor.execute(_NEXT_CONSENTS, [*last, size])
+                rows = cursor.fetchall()
+                if not rows:
+                    return
+                yield rows
+                last = rows[-1][5], rows[-1][0]
+
+
+@contextmanager
+def staged_consents() -> Iterator[StagedConsents]:
+    """An empty table, dropped at the end of the block whatever happens."""
+    with _temporary(_CREATE_CONSENTS, _DROP_CONSENTS):
+        yield StagedConsents()
+
+
+@contextmanager
+def _temporary(create: str, drop: str) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+        cursor.execute(create)
+    try:
+        yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute(_DROP)
+            cursor.execute(drop)

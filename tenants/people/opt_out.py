@@ -1,8 +1,11 @@
-"""Opt a recipient out of one category on one channel; the unsubscribe link of an email calls this."""
+"""Opt-outs of categories: store one, as the unsubscribe link of an email does; which stay after a yes; since when."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -32,3 +35,44 @@ def opt_out(tenant_id: uuid.UUID, recipient_id: uuid.UUID, channel: str, categor
     }
     with connection.cursor() as cursor:
         cursor.execute(_OPT_OUT, values)
+
+
+def without(opt_outs: Sequence[str], category: str, entries: Collection[str], channels: Collection[str]) -> list[str]:
+    """The opt-outs that stay when the recipient says yes to these entries of the category. An opt-out from the whole
+    category stays for the channels that are not among the entries."""
+    kept = [entry for entry in opt_outs if entry not in entries and entry != category]
+    if category in opt_outs and category not in entries:
+        other_channels = {f"{category}:{name}" for name in channels} - {*entries}
+        kept += sorted(other_channels - {*kept})
+    return kept
+
+
+#: the opt-out from everything, among those of categories
+EVERYTHING = ""
+
+
+def opt_outs_since(changes: Iterable[tuple[datetime, Mapping[str, Any]]]) -> dict[str, datetime]:
+    """When the recipient said each no that stands, from the times and details of the changes of one preference, the
+    oldest first. A detail lists all opt-outs, so a no is as old as the first change of those in a row that list it. A
+    no to a category that became one to each other channel (`without`) keeps its time."""
+    since: dict[str, datetime] = {}
+    for at, detail in changes:
+        if detail.get("deleted"):
+            since = {}
+        if "everything_off" in detail:
+            since.pop(EVERYTHING, None)
+            if detail["everything_off"]:
+                since[EVERYTHING] = at
+        if "categories_off" in detail:
+            off, before = detail["categories_off"], since
+            since = {entry: _since(entry, off, before, at) for entry in off}
+            since |= {EVERYTHING: before[EVERYTHING]} if EVERYTHING in before else {}
+    return since
+
+
+def _since(entry: str, off: Collection[str], before: Mapping[str, datetime], at: datetime) -> datetime:
+    category = entry.partition(":")[0]
+    earlier = [before[entry]] if entry in before else []
+    if category not in off and category in before:
+        earlier.append(before[category])
+    return max(earlier, default=at)

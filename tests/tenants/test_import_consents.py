@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from notifier.channels import channels
-from tenants.imports.consents import ConsentResult, import_consents
+from tenants.imports.consents import ConsentResult, Reading, import_consents
 from tenants.imports.csv_file import UnreadableFile
 from tenants.models import Category, ConsentChange, OptInProof, Preference, Recipient
+from tenants.people.opt_out import opt_outs_since
 from tests.fixtures import People
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,89 @@ def test_the_latest_answer_counts(
 ) -> None:
     assert read(people, *answers).problems == []
     assert chosen(ana) == (on, off)
+
+
+OTHER_ROWS = [f"ana,tips,,{answer},2023-01-0{day},x" for day in range(1, 10) for answer in ("no", "yes")] * 60
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "on", "off"),
+    [
+        ("no,2022", "yes,2024", ["news"], []),
+        ("yes,2024", "no,2022", ["news"], []),
+        ("yes,2022", "no,2024", [], ["news"]),
+    ],
+)
+def test_the_latest_answer_counts_however_far_apart_the_rows_are(
+    people: People, ana: Recipient, first: str, last: str, on: list[str], off: list[str]
+) -> None:
+    Category.objects.create(tenant=people.acme, key="tips", name="Tips", kind="marketing")
+    result = read(people, f"ana,news,,{first}-01-01,x", *OTHER_ROWS, f"ana,news,,{last}-01-01,x")
+    assert result.problems == []
+    assert chosen(ana) == (sorted([*on, "tips"]), off)
+
+
+def test_a_yes_for_one_channel_ends_an_earlier_no_to_the_category_there(people: People, ana: Recipient) -> None:
+    read(people, "ana,news,,no,2022-01-01,x", "ana,news,email,yes,2024-01-01,x", "ana,news,sms,yes,2024-01-02,x")
+    assert chosen(ana) == (["news:email", "news:sms"], ["news:chat", "news:in_app", "news:push"])
+
+
+def test_a_no_is_not_said_again_by_an_opt_out_of_something_else(people: People, ana: Recipient) -> None:
+    preference = Preference.objects.create(tenant=people.acme, recipient=ana, categories_off=["news"])
+    between = datetime.now(UTC).isoformat()
+    preference.categories_off = ["news", "tips"]
+    preference.save()
+    assert read(people, f"ana,news,,yes,{between},x").problems == []
+    assert chosen(ana) == (["news"], ["tips"])
+
+
+def test_a_file_that_is_read_again_after_its_worker_died_ends_the_same(people: People, ana: Recipient) -> None:
+    uploaded_at = datetime.now(UTC)
+    read(people, "ana,news,,no,2022-01-01,x")
+    content = f"{HEADER}ana,news,,no,2022-01-01,x\nana,news,,yes,2024-01-01,x".encode()
+    again = import_consents(people.acme.pk, io.BytesIO(content), channels(), Reading(uploaded_at=uploaded_at))
+    assert again.problems == [] and chosen(ana) == (["news"], [])
+
+
+def test_a_no_of_an_earlier_file_was_said_when_that_file_was_read(people: People, ana: Recipient) -> None:
+    read(people, "ana,news,,no,2022-01-01,x")
+    assert [p.reason for p in read(people, "ana,news,,yes,2024-01-01,x").problems] == [
+        "the recipient said no after that"
+    ]
+    assert read(people, f"ana,news,,yes,{datetime.now(UTC).isoformat()},x").problems == []
+
+
+JAN, FEB, MAR = (datetime(2024, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "since"),
+    [
+        ([], {}),
+        ([(JAN, {"categories_off": ["a"]}), (FEB, {"categories_off": ["a", "b"]})], {"a": JAN, "b": FEB}),
+        ([(JAN, {"categories_off": ["a"]}), (FEB, {"categories_off": []})], {}),
+        (
+            [(JAN, {"categories_off": ["a"]}), (FEB, {"categories_off": []}), (MAR, {"categories_off": ["a"]})],
+            {"a": MAR},
+        ),
+        ([(JAN, {"categories_off": ["a"]}), (FEB, {"language": "de"})], {"a": JAN}),
+        ([(JAN, {"categories_off": ["a"]}), (FEB, {"deleted": True}), (MAR, {"categories_off": ["a"]})], {"a": MAR}),
+        ([(JAN, {"everything_off": True}), (FEB, {"categories_off": ["a"]})], {"": JAN, "a": FEB}),
+        ([(JAN, {"everything_off": True}), (FEB, {"everything_off": False})], {}),
+        # the no to a category stays for its other channels
+        ([(JAN, {"categories_off": ["a"]}), (FEB, {"categories_off": ["a:sms"]})], {"a:sms": JAN}),
+        (
+            [
+                (JAN, {"categories_off": ["a:sms"]}),
+                (FEB, {"categories_off": ["a", "a:sms"]}),
+                (MAR, {"categories_off": ["a:sms"]}),
+            ],
+            {"a:sms": FEB},
+        ),
+    ],
+)
+def test_when_each_no_was_said(changes: list[tuple[datetime, dict[str, object]]], since: dict[str, datetime]) -> None:
+    assert opt_outs_since(changes) == since
 
 
 @pytest.mark.parametrize("columns", [{"categories_off": ["news"]}, {"everything_off": True}])

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.test import Client
 
 from notifier.api.people.preferences import change
+from notifier.channels import channels
 from notifier.delivery.accounts import registry
-from notifier.delivery.opt_in.confirmation import confirm, without
+from notifier.delivery.opt_in.confirmation import confirm
 from notifier.delivery.opt_in.requests import (
     LIFE,
     MOST_MAILS,
@@ -28,6 +29,7 @@ from notifier.errors import InvalidInput
 from notifier.models import Delivery, ProviderAccount, Template
 from notifier.vocabulary.status import Mode
 from tenants.models import Category, OptInProof, Preference, Recipient, Suppression, Tenant
+from tenants.people.opt_out import without
 from tests.fixtures import Api, People, api_key
 
 pytestmark = pytest.mark.django_db
@@ -253,4 +255,4 @@ def test_the_tenant_s_own_rule_and_its_own_text_count(ann: Recipient, client: Cl
 def test_a_confirmation_ends_the_opt_outs_that_it_names(
     opt_outs: list[str], entries: list[str], kept: list[str]
 ) -> None:
-    assert without(opt_outs, "news", entries) == kept
+    assert without(opt_outs, "news", entries, channels()) == kept

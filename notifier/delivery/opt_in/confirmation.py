@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from notifier.channels import channels
 from notifier.delivery.opt_in.requests import LIFE, Origin
 from tenants.models import OptInProof, Preference
+from tenants.people.opt_out import without
 
 
 def is_over(proof: OptInProof, now: datetime) -> bool:
@@ -20,16 +20,6 @@ def is_over(proof: OptInProof, now: datetime) -> bool:
         recipient_id=proof.recipient_id, category=proof.category, entries__contains=proof.entries
     )
     return proof.asked_at + LIFE <= now or same.filter(confirmed_at__gt=proof.asked_at).exists()
-
-
-def without(opt_outs: Sequence[str], category: str, entries: Collection[str]) -> list[str]:
-    """The opt-outs that stay when these entries of the category are confirmed. An opt-out from the whole category stays
-    for the channels that are not among the entries."""
-    kept = [entry for entry in opt_outs if entry not in entries and entry != category]
-    if category in opt_outs and category not in entries:
-        other_channels = {f"{category}:{name}" for name in channels()} - {*entries}
-        kept += sorted(other_channels - {*kept})
-    return kept
 
 
 def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: datetime) -> OptInProof | None:
@@ -50,6 +40,6 @@ def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: date
     proof.confirmed_at, proof.confirmed_from, proof.confirmed_with = now, origin.ip, origin.agent
     proof.save(update_fields=["confirmed_at", "confirmed_from", "confirmed_with"])
     preference.categories_on = [*preference.categories_on, *(set(proof.entries) - set(preference.categories_on))]
-    preference.categories_off = without(preference.categories_off, proof.category, proof.entries)
+    preference.categories_off = without(preference.categories_off, proof.category, proof.entries, channels())
     preference.save(update_fields=["categories_on", "categories_off", "updated_at"])
     return proof
