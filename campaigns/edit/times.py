@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from campaigns.arming.planning.variants import check_rest_in_time, experiment_of
 from campaigns.arming.planning.waves import FIRST, check_not_over
 from campaigns.lifecycle.launching.checks import (
     FARTHEST,
@@ -104,6 +105,9 @@ def _check_local_time(times: _Times, audience: Audience | None, now: datetime) -
         check_not_over(local_time, now)
         if first > now + FARTHEST:
             raise InvalidInput(f"Is more than {FARTHEST.days} days ahead.", field="local_time", code="too_far_ahead")
+    if times.campaign is not None and (times.changes("local_time") or times.changes("passed")):
+        field = "passed" if times.changes("passed") else "local_time"
+        check_rest_in_time(times.get("passed"), experiment_of(times.campaign), field)
     if launch_at is not None:
         check_launch_before_local_time(
             launch_at, local_time, "launch_at" if times.changes("launch_at") else "local_time"

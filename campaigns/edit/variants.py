@@ -9,7 +9,7 @@ from django.db import transaction
 
 from campaigns.approval import supersede
 from campaigns.arming import return_to_draft
-from campaigns.arming.planning.variants import check_variant, version_of
+from campaigns.arming.planning.variants import check_rest_in_time, check_variant, version_of
 from campaigns.audience import topic_of
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.edit.editable import check_editable
@@ -54,6 +54,8 @@ def put_variants(campaign: Campaign, raw: Mapping[str, Any], *, by: Actor = OPER
         variants = _variants(campaign, raw.get("variants"))
         columns["default_key"] = _default_key(raw.get("default"), [each.key for each in variants])
         check_campaign(campaign, variants)
+        if campaign.local_time is not None:
+            check_rest_in_time(campaign.passed, Experiment(**columns), "test_percent")
         return_to_draft(campaign)
         supersede(campaign)
         CampaignVariant.objects.filter(campaign=campaign).delete()

@@ -18,7 +18,7 @@ from notifier.errors import Conflict, NotifierError
 
 SlotState = ScheduleSlot.State
 #: a refusal that names one of these will come again at each slot
-GONE = frozenset({"template", "audience", "channels", "campaign"})
+GONE = frozenset({"template", "audience", "channels", "campaign", "passed"})
 #: a list that is being loaded delays the arming so long
 _LOADING_MAX = timedelta(hours=1)
 

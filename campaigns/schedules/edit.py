@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from campaigns.arming.planning.variants import check_rest_in_time, experiment_of
 from campaigns.audience import count_recipients
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Schedule, ScheduleSlot
@@ -133,6 +134,8 @@ def _check_what(schedule: Schedule) -> None:
         raise InvalidInput(both, field="notification" if schedule.notification else "campaign", code="one_content")
     if schedule.notification:
         check_notification(schedule)
+    elif schedule.local and schedule.campaign is not None:
+        check_rest_in_time(schedule.campaign.passed, experiment_of(schedule.campaign), "local")
 
 
 def delete(schedule: Schedule, *, by: Actor = OPERATOR) -> None:

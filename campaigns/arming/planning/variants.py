@@ -17,7 +17,7 @@ from campaigns.arming.limits import LIMITS, ArmingLimits
 from campaigns.arming.planning.assignment import HOLDOUT, REST, Parts, parts_of, slot_finder
 from campaigns.arming.planning.planner import CampaignPlanner, RangePlan, keep_one_per_address
 from campaigns.arming.planning.waves import LocalClock
-from campaigns.models import Campaign, CampaignVariant, Experiment, Shard
+from campaigns.models import Campaign, CampaignVariant, Experiment, Passed, Shard
 from campaigns.states import State
 from notifier.delivery.content import templates
 from notifier.delivery.planning.plan import Planned, Suppressed, plan
@@ -86,6 +86,8 @@ def freeze_versions(campaign: Campaign) -> None:
     """Store which version each variant is made from. Part of the request to arm: the campaign's row is locked. Raises
     InvalidInput naming the variant."""
     variants = list(CampaignVariant.objects.filter(campaign=campaign).select_related("template__category"))
+    if campaign.local_time is not None:
+        check_rest_in_time(campaign.passed, experiment_of(campaign), "passed")
     for variant in variants:
         variant.version = version_of(variant)
         check_variant(campaign, variant, variant.version)
@@ -128,6 +130,19 @@ def check_variant(campaign: Campaign, variant: CampaignVariant, version: Templat
         )
     if campaign.template.category is not None and campaign.template.category.kind == "marketing":
         compiled.check_opt_out(campaign.channels, variant.template.key, "variants")
+
+
+def check_rest_in_time(passed: str, experiment: Experiment | None, field: str) -> None:
+    """Raise InvalidInput for a campaign at local time whose rest would be left out: the winner is chosen after the test
+    has left, and by then the local time is over in each zone of the test."""
+    if passed == Passed.LEAVE_OUT and experiment is not None and experiment.has_rest:
+        raise InvalidInput(
+            "The rest of the A/B test would get nothing: the local time is over when the winner is chosen, and the "
+            "campaign leaves out recipients whose time is over. Set passed to next_day, or let the whole audience test "
+            "(test_percent).",
+            field=field,
+            code="rest_left_out",
+        )
 
 
 # ---- planning ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -75,3 +77,31 @@ def test_a_refused_test_is_not_stored_and_names_its_field(site: Site, api: Api) 
     assert api("PUT", f"/v1/campaigns/{uuid.uuid4()}/variants", TWO)[0] == 404
     assert api("PUT", f"{at}/variants", TWO)[0] == 200
     assert api("DELETE", f"{at}/variants")[0] == 204 == api("DELETE", f"{at}/variants")[0]
+
+
+@pytest.mark.django_db
+def test_a_rest_that_would_be_left_out_for_its_local_time_is_refused_everywhere(site: Site, api: Api) -> None:
+    template_b(site)
+    soon = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT09:00}"
+    fields = campaign_fields(site, channels=["in_app"], local_time=soon, passed="leave_out")
+    at = f"/v1/campaigns/{api('POST', '/v1/campaigns', fields)[1]['id']}"
+
+    def refused(field: str, answer: tuple[int, Any]) -> None:
+        status, problem = answer
+        assert (status, problem.get("field"), problem.get("code")) == (400, field, "rest_left_out")
+        assert "next_day" in problem["detail"]
+
+    refused("test_percent", api("PUT", f"{at}/variants", TWO))
+    assert api("PUT", f"{at}/variants", {**TWO, "test_percent": 95})[0] == 200, "nobody waits for a winner"
+    assert api("PATCH", at, {"passed": "next_day"})[0] == 200
+    assert api("PUT", f"{at}/variants", TWO)[0] == 200
+    refused("passed", api("PATCH", at, {"passed": "leave_out"}))
+    assert api("PATCH", at, {"local_time": None, "passed": "leave_out"})[0] == 200
+    refused("local_time", api("PATCH", at, {"local_time": soon}))
+    rule = {"name": "News", "campaign": at.rpartition("/")[2], "rrule": "FREQ=DAILY;BYHOUR=9;BYMINUTE=0"}
+    refused("local", api("POST", "/v1/schedules", {**rule, "local": True}))
+    assert api("POST", "/v1/schedules", rule)[0] == 201
+    # what was written before it was refused
+    Campaign.objects.update(local_time=soon)
+    refused("passed", api("POST", f"{at}/arm"))
+    assert api("PATCH", at, {"rate_per_s": 5})[0] == 200
