@@ -10,6 +10,7 @@ from campaigns import arming
 from campaigns.audit import OPERATOR
 from campaigns.edit import campaigns, drafts
 from campaigns.edit.fields import MAX_NAME
+from campaigns.lifecycle.launching import planned
 from campaigns.lifecycle.launching.launch import NO_PLAN
 from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules.rules.timing import AROUND_THE_EARTH, shown_time, wall_clock
@@ -68,9 +69,20 @@ def follow(slot: ScheduleSlot, now: datetime) -> None:
     state, reason = _outcome(slot, now)
     if state == SlotState.PREPARING:
         _note_armed(slot, now)
-    else:
+    elif state == SlotState.DONE or _give_up(slot.campaign):
         slot.state, slot.reason = state, reason[:500]
         slot.save(update_fields=["state", "reason"])
+
+
+def _give_up(campaign: Campaign | None) -> bool:
+    """Cancel the plan of a draft whose slot has failed: armed anew, it would launch itself at a slot of which its
+    schedule knows nothing any more. False when the campaign was launched meanwhile."""
+    if campaign is not None and campaign.state == State.DRAFT:
+        try:
+            planned.unplan(campaign.tenant_id, campaign.pk)
+        except Conflict:
+            return False
+    return True
 
 
 def _outcome(slot: ScheduleSlot, now: datetime) -> tuple[str, str]:
