@@ -7,5 +7,7 @@
 * `login/` and `admin/`: the browser's side.
 
 The API, the engine, campaigns and the inbox call this package. It knows of them only what they register in
-`AppConfig.ready`, and of `notifier` only errors, vocabulary and values; `admin/` also knows the channels.
+`AppConfig.ready`, and of `notifier` only errors, vocabulary and values; `login/` also encrypts (`notifier.encryption`),
+and `admin/` offers the channels, encrypts, posts tasks (`notifier.tasks`) and streams downloads
+(`notifier.web.serving.downloads`).
 """

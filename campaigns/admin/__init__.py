@@ -1,10 +1,10 @@
 """Campaigns in the admin: audiences, campaigns from draft to report, schedules, shards.
 
 Django's autodiscovery imports this package, which registers the pages. The pages call `edit`, `lifecycle.controls`,
-`preflight` and `report`. Read `base`, then `campaign/page` (the panel of a campaign), `launch/` (its checklist and its
-buttons), `report/`, `variants/`, `audience/`, `schedules`, `shard`. `home/`, `find` and `template_uses` are what
-campaigns show on pages of others: `campaigns.apps` registers them. docs/how-to/adding-an-admin-page.md says how to add
-a page.
+`preflight` and `report`. Read `base`, then `campaign/page` (the panel of a campaign), `launch/` (the steps to GO and
+the buttons), `report/`, `variants/`, `audience/`, `schedules`, `approvals`, `shard`. `home/`, `find` and
+`template_uses` are what campaigns show on pages of others: `campaigns.apps` registers them.
+docs/how-to/adding-an-admin-page.md says how to add a page.
 """
 
 from campaigns.admin.approvals import ApprovalAdmin

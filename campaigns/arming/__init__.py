@@ -4,10 +4,11 @@ ledger's rows and the shards.
 Called by the API, the admin and the commands (`request_arm`, `disarm`) and by the tasks of the queue `batch`
 (`workers.scheduler`). Calls `campaigns.audience`, `campaigns.shard` and the engine's planning, content and ledger.
 
-Reading order: `request`; `workers`: scheduler, run, ranges (the audience in ranges of some thousand entries; a range is
-one transaction of any worker, so that memory stays flat, progress shows, and a crash leaves the range to the next
-worker), rest (of an A/B test); `planning`: waves, planner, topic_message, assignment, variants, caps; `storing`:
-sharding, prepared, ledger; `warm`. `email_page` renders one email again, for its recipient's browser.
+Reading order: `request`, with `locks` (who arms now); `workers`: scheduler, run, ranges (the audience in ranges of some
+ten thousand entries, `limits`; a range is one transaction of any worker, so that memory stays flat, progress shows, and
+a crash leaves the range to the next worker), rest (of an A/B test); `planning`: waves, planner, topic_message,
+assignment, variants, caps; `ids` of deliveries; `storing`: sharding, prepared, ledger; `warm` opens connections ahead.
+`email_page` renders one email again, for its recipient's browser.
 """
 
 from campaigns.arming.locks import is_being_armed

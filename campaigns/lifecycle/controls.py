@@ -89,7 +89,7 @@ CONTROLS: tuple[Control, ...] = (
         run=_arm,
         done="armed",
         summary="Arm: freeze the audience, check and prepare every message",
-        button=_in(label=""),  # a step of the checklist
+        button=_in(label=""),  # one of the steps to GO
         background=True,
         surfaces=Surface.API | Surface.ADMIN,  # manage.py arm_campaign arms and shows the progress
     ),
@@ -108,7 +108,7 @@ CONTROLS: tuple[Control, ...] = (
         run=launch.go,
         done="launched",
         summary="GO. A repeat is harmless",
-        button=_in(label=""),  # two steps of the checklist
+        button=_in(label=""),  # two of the steps to GO
         confirm=True,
         options=("rollout", "ignore_opt_outs"),
     ),

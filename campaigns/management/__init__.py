@@ -1,2 +1,3 @@
-"""The operator's commands: `campaign`, `arm_campaign`, `plan_capacity`. They call `lifecycle.controls`, `arming` and
-`preflight.capacity`."""
+"""The operator's commands of campaigns: `campaign` calls `lifecycle.controls`, `arm_campaign` `arming`, `plan_capacity`
+`preflight`, and `after_restore` `operations.restored`.
+"""

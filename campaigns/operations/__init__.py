@@ -1,2 +1,6 @@
-"""What the operator of an installation sees of campaigns and does about them: findings of the doctor, metrics, the
-backlog of a queue, and the hold after the restore of a backup."""
+"""What the operator of an installation sees of campaigns and does about them.
+
+`doctor` has the findings of `manage.py doctor`, `facts` those of a scrape by Prometheus: `campaigns.apps` registers
+both. `queue_backlog` is an SQL function that a migration creates, for what scales workers. `restored` holds everything
+after the restore of a backup, for `manage.py after_restore`; it calls `lifecycle`. Each file can be read by itself.
+"""

@@ -12,8 +12,8 @@ incidents   incidents of status pages
 ledger      notifications, deliveries, dead letters: read-only; `lists` has the base classes of these lists
 webhooks    webhook endpoints, and the page of what was sent to one
 
-The pages call `notifier.delivery` and the base classes of `tenants.admin`; `inbox.admin` and `campaigns.admin` use
-`ledger.lists`.
+The pages call `notifier.delivery`, `notifier.webhooks` and the base classes of `tenants.admin`. `digests` and
+`inbox.admin` build on `ledger.lists`, and `campaigns.apps` registers with it when a campaign was armed.
 """
 
 from notifier.admin import caps, digests, engagement, incidents

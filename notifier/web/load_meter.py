@@ -1,4 +1,5 @@
-"""The outermost ASGI application: it reports how long acceptance takes, and answers /status.json from memory.
+"""The ASGI application within `notifier.web.metrics` and around all others: it reports how long acceptance takes, and
+answers /status.json from memory.
 
 A thread reports to Redis every two seconds what `notifier.web.serving.group_commit` measured of single notifications
 (`notifier.delivery.load_shedding.reports`), and reads the level of load shedding.

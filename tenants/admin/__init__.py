@@ -1,10 +1,14 @@
 """The admin, for members of tenants and platform operators.
 
-`site` sets a request's scope and groups the pages; `base/` has the base class of pages, TenantModelAdmin, and what it
-is built from; `roles` says who may, `audit_entries` and `person_reads` what is recorded. `lists/` has the base class of
-pages about large tables, `pages/` this package's own pages, `localization/` languages and time zones. The engine,
-campaigns and the inbox build their pages on TenantModelAdmin and register them with `admin_site`. The admin calls the
-rules in `tenants`, and `notifier.channels`.
+`site` sets a request's scope and groups the pages by `navigation`; `base/` has the base class of pages,
+TenantModelAdmin, and what it is built from; `roles` says who may, `audit_entries` and `person_reads` what is recorded;
+`shown_once` shows a secret. `lists/` has the base class of pages about large tables, `pages/` this package's own pages,
+`entry/` the login, `localization/` languages and time zones, `plots/` plots as SVG. `home` gathers the cards of the
+home page (`load_shedding` is one), `search/` is the search box, `timeline/` all that happened with one person.
+
+The engine, campaigns and the inbox build their pages on TenantModelAdmin and register them with `admin_site`. The admin
+calls the rules in `tenants`, and of `notifier` the channels, the encryption, `notifier.tasks` and the downloads of
+`notifier.web.serving`. Read `site`, `roles`, `base/`, then `pages/`.
 """
 
 from tenants.admin.base.filters import ChannelFilter, OwnedChoices

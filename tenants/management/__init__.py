@@ -1,1 +1,3 @@
-"""`manage.py create_tenant`, `import_recipients` and `verify_audit`."""
+"""The commands of tenants: `create_tenant`, `import_recipients`, `erase_recipient`, `reset_second_factor`, `shedding`
+(the switch of load shedding) and `verify_audit`.
+"""

@@ -1,2 +1,7 @@
-"""From draft to GO and while it runs, on the page of a campaign: the checklist, the approval, the buttons of the
-controls, GO with its confirmation (`workflow`), and the live parts."""
+"""From draft to GO and while it runs: mixins of the page of a campaign (`campaigns.admin.campaign.page`).
+
+`checklist` has two of the steps to GO, the copy to oneself and the silent run; `approval` asks for the approval and
+gives it; `controls` has a button for each row of `lifecycle.controls`; `workflow` is GO with its confirmation, and a
+copy of the campaign; `live` is the panel while it runs. They call `campaigns.preflight`, `approval`, `lifecycle` and
+`live`. Read in this order.
+"""

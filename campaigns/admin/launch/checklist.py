@@ -1,4 +1,4 @@
-"""The first two steps of the launch checklist: a silent run, and a test send to yourself."""
+"""Two of the steps to GO: a copy to oneself, and a silent run."""
 
 from __future__ import annotations
 

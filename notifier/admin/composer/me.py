@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from tenants.models import Recipient, Tenant
 from tenants.people.search import search_recipients
 
-#: in the session: tenant -> the recipient of this user's last test send; the checklist of campaigns uses it, too
+#: in the session: tenant -> the recipient of this user's last test send; the steps to GO of a campaign use it, too
 TESTERS = "campaign_testers"
 #: in the session: tenant -> the recipient of the last preview
 _VIEWED = "template_previews"

@@ -1,6 +1,6 @@
 """The page "Why did this person not get it?" of a recipient: what became of the newest messages, and a dry run.
 
-The recipient's page links to it. `explanation_lines` is for the page of a campaign, too.
+The recipient's page links to it.
 """
 
 from __future__ import annotations

@@ -1,2 +1,7 @@
-"""The addresses that emails lead to, without a login: opting out and in, an email as a page, pictures, and those by
-which opens and clicks are seen. `notifier.delivery.content.links` makes the links."""
+"""The addresses that emails lead to, without a login. `notifier.urls` routes to them; `delivery.content` makes the
+links.
+
+`unsubscribe` opts out (RFC 8058), `opt_in` confirms a double opt-in, `view_in_browser` shows an email as a page,
+`tracking` counts clicks and opens, `images` serves pictures of templates. They call `notifier.delivery`. Each file can
+be read by itself.
+"""

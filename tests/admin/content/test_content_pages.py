@@ -1,4 +1,4 @@
-"""Templates, their previews, and preferences."""
+"""Templates with their previews, attached files and routes; layouts and senders."""
 
 from __future__ import annotations
 
