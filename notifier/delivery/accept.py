@@ -101,8 +101,8 @@ def _decide_and_store(
         # before the queues are locked: the storage may be slow
         storage.store(tenant_id, [f for o in outcomes if isinstance(o, Draft) for f in o.request.files])
         decided = [o for o in outcomes if isinstance(o, Draft)]
-        _take_steps(context, decided)
-        refusals = _store(context, decided) if decided else {}
+        gathered = _take_steps(context, decided)
+        refusals = _store(context, decided, gathered) if decided else {}
         drafts = [draft for n, draft in enumerate(decided) if n not in refusals]
         if context.tenant.quotas:
             quotas.count(context, drafts)
@@ -145,12 +145,13 @@ def _wake(queues: Collection[str], headers: Sequence[str]) -> None:
         spans.record("wakeup", spans.contexts_of_requests(headers), began, {"queues": len(queues)})
 
 
-def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> None:
+def _take_steps(context: AcceptContext, drafts: Sequence[Draft]) -> list[gathering.Gathered]:
     """What may change the rows of several requests together, in this order: the later steps of routes wait, digests
-    gather, caps count."""
+    gather, caps count. Returns what joins digests."""
     let_later_steps_wait(drafts)
-    gathering.gather(context, drafts)
-    limiting.limit(context, drafts)
+    gathered = gathering.gather(context, drafts)
+    limiting.limit(context, drafts, gathered)
+    return gathered
 
 
 def _count(drafts: Sequence[Draft]) -> None:
@@ -313,12 +314,17 @@ def _row(
 # ---- store ---------------------------------------------------------------------------------------------------------
 
 
-def _store(context: AcceptContext, drafts: Sequence[Draft]) -> dict[int, QueueFull]:
+def _store(
+    context: AcceptContext, drafts: Sequence[Draft], gathered: Sequence[gathering.Gathered]
+) -> dict[int, QueueFull]:
     """Store the drafts; returns the refusals by the index of the draft."""
     shared = SharedValues(context.tenant.id, context.now)
     refusals = store_in_queues(shared, drafts, [_notification(draft) for draft in drafts])
     if refusals:
         limiting.withdraw(context, [drafts[n] for n in refusals])
+        refused = {drafts[n].notification_id for n in refusals}
+        gathered = [entry for entry in gathered if entry.notification_id not in refused]
+    gathering.store(context, gathered)
     stored = [draft for n, draft in enumerate(drafts) if n not in refusals]
     store_routes(context.tenant.id, stored, context.now)
     webhooks.ended(context.tenant.id, (row.id for draft in stored for row in draft.rows if row.settled_at))

@@ -25,7 +25,7 @@ from notifier.api.direct.requests import Endpoint, Outcome, Request
 from notifier.api.framework.authentication import ApiCaller, lacks_scope, load_callers, unknown_key
 from notifier.api.framework.errors import Problem, problem_of
 from notifier.delivery import accept
-from notifier.errors import NotifierError, QueueFull, Unavailable
+from notifier.errors import NotifierError, Unavailable
 from notifier.rates import limits
 from notifier.vocabulary.people import SendRequest
 from notifier.web.replica import pins
@@ -75,10 +75,6 @@ def _answers(requests: Sequence[Request]) -> list[Answer]:
             answers = _transaction(requests)
             failpoints.reach("direct.before-answer")
             return answers
-    except _WithoutThese as again:
-        rest = [request for request in requests if request.request_id not in again.refused]
-        others = iter(_answers(rest) if rest else [])
-        return [again.refused.get(request.request_id) or next(others) for request in requests]
     except (OperationalError, InterfaceError) as error:
         connection.close()
         return _after_database_error(requests, error)
@@ -89,14 +85,6 @@ def _answers(requests: Sequence[Request]) -> list[Answer]:
             return [answer for request in requests for answer in _answers([request])]
         log.exception("unexpected error", action="api error")
         return [_refused(requests[0], error)]
-
-
-class _WithoutThese(Exception):
-    """The transaction was rolled back, because it did more for these requests than their refusal may leave."""
-
-    def __init__(self, refused: Mapping[str, Answer]) -> None:
-        super().__init__()
-        self.refused = refused  #: by the ids of the requests
 
 
 def _after_database_error(requests: Sequence[Request], error: Exception) -> list[Answer]:
@@ -158,21 +146,15 @@ def _accepted(tenant_id: uuid.UUID, fresh: Sequence[_Fresh]) -> dict[int, Answer
     one_call = fresh[0].request.endpoint is Endpoint.BULK
     outcomes = iter(accept(tenant_id, sent, one_call=one_call) if sent else [])
     keeping: dict[Name, Answer] = {}
-    overfull: dict[str, Answer] = {}
     for f in asking:
         own: list[Outcome] = [next(outcomes) if isinstance(a, SendRequest) else a for a in f.attempts]
         try:
             answers[id(f)] = f.request.answer(own)
         except NotifierError as error:
             answers[id(f)] = _refused(f.request, error)
-            if isinstance(error, QueueFull):
-                # its messages for other channels may have joined a digest already
-                overfull[f.request.request_id] = answers[id(f)]
             continue
         if f.name is not None:
             keeping[f.name] = answers[id(f)]
-    if overfull:
-        raise _WithoutThese(overfull)
     keys.keep(keeping)
     return answers
 

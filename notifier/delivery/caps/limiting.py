@@ -15,6 +15,7 @@ from notifier.delivery.caps import places
 from notifier.delivery.caps.policy import describe, load_policies, next_window
 from notifier.delivery.caps.sharing import PlaceRequest
 from notifier.delivery.digests import gathering
+from notifier.delivery.digests.gathering import Gathered
 from notifier.delivery.draft import Draft
 from notifier.delivery.ledger.accepted_rows import DeliveryRow
 from notifier.delivery.planning.cap_rules import CapWindow, caps_for, windows_at
@@ -22,8 +23,8 @@ from notifier.vocabulary.status import Mode, QueuePosition, Reason, Status
 from tenants.models.consent import OverCap
 
 
-def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
-    """Suppress or postpone the messages of these requests that find a window full."""
+def limit(context: AcceptContext, drafts: Sequence[Draft], gathered: list[Gathered]) -> None:
+    """Suppress or postpone the messages of these requests that find a window full, or add them to `gathered`."""
     if not context.caps:
         return
     asked: list[tuple[Draft, list[DeliveryRow]]] = []
@@ -38,7 +39,7 @@ def limit(context: AcceptContext, drafts: Sequence[Draft]) -> None:
     over = [(draft, rows, full) for (draft, rows), full in zip(asked, taken, strict=True) if full]
     policies = load_policies(context.tenant.id, {draft.rule.category for draft, _, _ in over}) if over else {}
     for_digest = [(d, rows) for d, rows, _ in over if policies.get(d.rule.category) == OverCap.DIGEST]
-    no_digest = {row.id for row in gathering.gather_rows(context, for_digest)} if for_digest else set()
+    no_digest = {row.id for row in gathering.gather_rows(context, for_digest, gathered)} if for_digest else set()
     for draft, rows, full in over:
         policy = policies.get(draft.rule.category, OverCap.DROP)
         for row in rows:

@@ -40,9 +40,9 @@ MOST_DIGESTS = 1_000
 RENDERED_TOGETHER = 500
 #: what may pass (a full queue, an error of the program) is tried again so often, and so long after the latest close
 RETRY, GIVE_UP = timedelta(minutes=1), timedelta(days=1)
-#: how long a closing waits for a lock. An acceptance locks the windows of frequency caps first and then digests and
-#: ordering queues; the acceptance of a digest comes after both. The closing gives way before PostgreSQL ends one of two
-#: transactions that wait for each other (deadlock_timeout, 1 s), which may be the caller's
+#: how long a closing waits for a lock. An acceptance locks the windows of frequency caps, then ordering queues, then
+#: digests; a closing has locked its digests before it locks queues and windows. The closing gives way before PostgreSQL
+#: ends one of two transactions that wait for each other (deadlock_timeout, 1 s), which may be the caller's
 LOCK_WAIT = "200ms"
 
 
@@ -191,8 +191,9 @@ def _groups(digests: Sequence[DueDigest], contents: Mapping[uuid.UUID, Content])
 def _request(digest: DueDigest, content: Content, external_id: str, version_id: uuid.UUID | None) -> SendRequest:
     channels = digest_channels(version_id, tuple(digest.channels)) if version_id else tuple(digest.channels)
     if not content.of_campaigns:
-        # no channel gets a digest on which no item waits
-        channels = tuple(name for name in channels if name in content.channels)
+        # no channel gets a digest on which no item waits; when the newest item was cancelled, whose template goes
+        # elsewhere, the digest goes where that template goes: the other items must not fail
+        channels = tuple(name for name in channels if name in content.channels) or channels
     return SendRequest(
         external_id,
         digest.template,

@@ -14,14 +14,16 @@ from django.db import connections
 from campaigns.models import Campaign
 from inbox.models import InboxMessage
 from notifier.delivery import accept, waiting
+from notifier.delivery.caps import loading
 from notifier.delivery.digests.closing import close_due
 from notifier.delivery.digests.gathering import gather_campaign
-from notifier.models import Delivery, Digest, DigestItem, Notification, Template
+from notifier.errors import QueueFull
+from notifier.models import Delivery, Digest, DigestItem, FrequencyCap, Notification, Template
 from notifier.vocabulary.digests import DigestTerms, read_times
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Mode, Status
 from tenants.models import Category, Preference, Recipient
-from tests.delivery.digests.build import DigestShop, a_digest_shop, by_key, publish
+from tests.delivery.digests.build import DIGEST_EMAIL, LIST, DigestShop, a_digest_shop, by_key, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -196,6 +198,52 @@ def test_a_digest_for_a_full_queue_is_tried_again(shop: DigestShop, settings: An
     assert shop.close(timedelta(hours=1)) == 0, "not before a minute has passed"
     assert shop.close(timedelta(hours=1, minutes=2)) == 1
     assert shop.texts() == ["1: A"]
+
+
+@pytest.mark.parametrize("by_cap", [False, True])
+def test_a_request_that_a_full_queue_refuses_changes_no_digest(shop: DigestShop, settings: Any, by_cap: bool) -> None:
+    """The refused items join by email, and find the queue of the inbox full."""
+    publish(shop, "other", {"email": {"en": DIGEST_EMAIL}})
+    if by_cap:
+        loading.reset()
+        Category.objects.filter(tenant=shop.tenant).update(over_cap="digest")
+        category = Category.objects.get(tenant=shop.tenant)
+        FrequencyCap.objects.create(tenant=shop.tenant, category=category, channel="email", most=1, period="week")
+        shop.setting()
+        shop.order("takes the place of the week", channels=("email",))
+
+    def item(number: str, *channels: str, **digest: Any) -> SendRequest:
+        own = None if by_cap else by_key(**digest)
+        return SendRequest("ada", "order", data={"order": number}, channels=channels, digest=own)
+
+    accept(shop.tenant.id, [item("A", "email")])
+    before = Digest.objects.values().get()
+    shop.order("B", channels=("in_app",))
+    settings.ORDERING_QUEUE_LIMIT = 1
+    changed = item("C", "email", "in_app", template="other", window="1h", max_items=3)
+    another = item("E", "email", "in_app", key="another")
+    outcomes = accept(shop.tenant.id, [changed, item("D", "email"), another])
+    assert [type(outcome) is QueueFull for outcome in outcomes] == [True, False, True]
+    after = Digest.objects.values().get()
+    assert after["items"] == 2 and after["closes_at"] - before["closes_at"] < timedelta(minutes=1)
+    assert [after[name] for name in ("template", "channels", "max_items")] == [
+        before[name] for name in ("template", "channels", "max_items")
+    ]
+    items = {row.notification_id for row in DigestItem.objects.all() if row.notification_id}
+    assert len(items) == 2 and Notification.objects.filter(pk__in=items).count() == 2
+    settings.ORDERING_QUEUE_LIMIT = 200
+    shop.close()
+    assert shop.texts()[-1] == "2: A D"
+
+
+def test_items_do_not_fail_when_the_newest_is_cancelled_whose_template_goes_elsewhere(shop: DigestShop) -> None:
+    publish(shop, "inbox", {"in_app": {"en": {"title": "t", "body": LIST}}})
+    first = shop.order("A", channels=("email",), digest=by_key())
+    newest = shop.order("B", channels=("in_app",), digest=by_key(template="inbox"))
+    waiting.cancel(Notification.objects.get(pk=newest.notification_id), "live")
+    assert shop.close() == 1
+    assert shop.rows_of(first.notification_id) == {"email": ("suppressed", "in_digest")}
+    assert shop.rows_of(shop.sent_digest().pk) == {"in_app": ("queued", "")}
 
 
 def test_a_digest_that_breaks_off_keeps_no_other_and_ends_after_a_day(shop: DigestShop) -> None:
