@@ -85,7 +85,7 @@ def put(audience: Audience, upload: Upload) -> Import:
                 report = audiences.replace_members(
                     audience, lambda a: load_file(a, upload.file, add=upload.add, left_out=rows)
                 )
-                job.left_out = rows.save(job.pk)
+                job.left_out = rows.save(job)
             _store(job, report)
         _record(audience, job, upload.by)
     return job
@@ -156,7 +156,7 @@ def read(job: Import, file: File[bytes]) -> Mapping[str, Any]:
     add = bool(job.list_report.get("add"))
     with LeftOutRows() as rows, stage_ids(file, progress, rows) as staged:
         report = audiences.replace_members(audience, lambda a: load_staged(a, staged, add=add))
-        left_out = rows.save(job.pk)
+        left_out = rows.save(job)
     return {**_columns(report), "bytes_read": job.size, "left_out": left_out}
 
 

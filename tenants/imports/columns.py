@@ -75,6 +75,11 @@ def parse_header(header: Sequence[str]) -> Columns:
     return Columns(fields, attributes)
 
 
+def external_id_column(header: Sequence[str]) -> int | None:
+    """The index of the column with the ids of recipients."""
+    return _index_of("external_id", [normalize_name(name) for name in header])
+
+
 def _check_no_repeats(header: Sequence[str], names: Sequence[str]) -> None:
     """Raise UnreadableFile, quoting the header, when two of the normalized names are equal or one is empty."""
     for i, name in enumerate(names):

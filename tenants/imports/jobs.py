@@ -149,12 +149,13 @@ def read_recipients(job: Import, file: File[bytes]) -> Mapping[str, Any]:
         if result.left_out_later:
             file.seek(0)
             left_out.add_lines(file, result.left_out_later, settings.IMPORT_MAX_BYTES)
-        stored = left_out.save(job.pk)
+        stored = left_out.save(job)
+        problems = left_out.without_quotations(job.tenant_id, result.problems)
     counts = {
         name: getattr(result, name) for name in ("rows", "created", "updated", "unchanged", "devices", "rejected")
     }
     columns = [[column.name, column.type, list(column.stored)] for column in result.columns]
-    reports = {"columns": columns, "problems": problem_rows(result.problems), "left_out": stored}
+    reports = {"columns": columns, "problems": problem_rows(problems), "left_out": stored}
     return {**counts, "bytes_read": result.bytes_read, **reports}
 
 
@@ -167,7 +168,7 @@ def read_consents(job: Import, file: File[bytes], channels: Collection[str]) -> 
 
     with LeftOutRows() as left_out:
         result = import_consents(job.tenant_id, file, channels, Reading(save_progress, left_out, job.created_at))
-        stored = left_out.save(job.pk)
+        stored = left_out.save(job)
     counts = {"rows": result.rows, "updated": result.applied, "rejected": result.rejected}
     problems = problem_rows(result.problems[:MAX_PROBLEMS])
     return {**counts, "bytes_read": result.bytes_read, "problems": problems, "left_out": stored}

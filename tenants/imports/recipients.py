@@ -14,7 +14,7 @@ from django.db import connection
 from tenants.imports.column_types import AttributeType
 from tenants.imports.columns import parse_header
 from tenants.imports.csv_file import BinarySource, CsvTable, RowProblem, open_table
-from tenants.imports.left_out import LeftOutRows
+from tenants.imports.left_out import LeftOutRows, erased_reason
 from tenants.imports.merge import merge_staged_rows, stored_attribute_types
 from tenants.imports.row_parser import RecipientRow, RowParser
 from tenants.imports.staging import StagingTables, staging_tables
@@ -142,7 +142,7 @@ def _merge(result: ImportResult, tenant_id: uuid.UUID, *, nested: bool) -> None:
     result.created, result.updated, result.devices = merged.created, merged.updated, merged.devices
     result.unchanged = merged.people - merged.created - merged.updated - len(merged.erased)
     later = [
-        *((line, f"external_id: {name!r} was erased and is not created again") for line, name in merged.erased),
+        *((line, erased_reason(name)) for line, name in merged.erased),
         *(
             (line, f"attributes: all of {name!r} would have {size} bytes; the limit is {MAX_BYTES}")
             for line, name, size in merged.too_large

@@ -68,19 +68,43 @@ def test_left_out_people_are_mended_and_uploaded_again(people: People) -> None:
         "gone,gone@example.com,,pro\n",
     )
     assert (job.created, job.rejected) == (1, 3)
+    assert [5, "external_id: 'gone' was erased and is not created again"] in job.problems
     header, *rows = lines(job)
     assert header == ["notifier_line", "notifier_problem", "external_id", "email", "phone", "plan"]
     assert sorted(rows) == [
         ["3", "email: 'wrong' is no email address.", "bob", "wrong", "'+436601234567", "'=cmd()"],
         ["4", "has 5 fields, the header 4", "cy", "cy@example.com", "", "free", "surplus"],
-        ["5", "external_id: 'gone' was erased and is not created again", "gone", "gone@example.com", "", "pro"],
     ]
     with default_storage.open(job.left_out, "rb") as file:
         mended = file.read().decode().replace("wrong,", "bob@example.com,").replace(",surplus", "")
     again = run(people, mended)
-    assert (again.created, again.rejected) == (2, 1)
+    assert (again.created, again.rejected) == (2, 0)
     bob = Recipient.objects.get(tenant=people.acme, external_id="bob")
     assert (bob.phone, bob.attributes) == ("+436601234567", {"plan": "=cmd()"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "problems"),
+    [
+        (
+            Import.Kind.RECIPIENTS,
+            "email,customer-id,phone\ngone@example.com,gone,\ngone@,gone,\ngone@,gone,,surplus\n",
+            [(line, "external_id: 'gone' was erased and is not created again") for line in (2, 3, 4)],
+        ),
+        (
+            Import.Kind.CONSENTS,
+            "external_id,category,consent,at,source\ngone,news,yes,2024-05-01,call of gone@example.com\n",
+            [(2, "external_id: there is no such recipient")],
+        ),
+    ],
+)
+def test_nothing_but_the_id_of_an_erased_person_is_stored(
+    people: People, kind: Import.Kind, content: str, problems: list[tuple[int, str]]
+) -> None:
+    Recipient.objects.create(tenant=people.acme, external_id="gone", status="erased")
+    job = run(people, content, kind)
+    assert (job.left_out, job.rejected) == ("", len(problems))
+    assert sorted(job.problems) == [list(problem) for problem in problems]
 
 
 def test_a_file_without_bad_rows_leaves_none(people: People) -> None:
