@@ -21,7 +21,7 @@ from notifier.errors import NotFound
 
 def _show(campaign: Campaign) -> Response:
     variants = CampaignVariant.objects.filter(campaign=campaign).select_related("template", "version")
-    return Response(show_variants(_experiment(campaign), list(variants)))
+    return Response(show_variants(campaign, _experiment(campaign), list(variants)))
 
 
 def _experiment(campaign: Campaign) -> Experiment:

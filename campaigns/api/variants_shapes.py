@@ -7,8 +7,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from campaigns.arming.planning.variants import rest_waits
 from campaigns.edit import variants
-from campaigns.models import CampaignVariant, Choice, Experiment, Metric, Otherwise
+from campaigns.models import Campaign, CampaignVariant, Choice, Experiment, Metric, Otherwise
 from notifier.api.framework.fields import Integer, Text
 
 _SAMPLE = "People whom each variant must have reached before the rule finds a winner."
@@ -61,7 +62,9 @@ class VariantsOutput(serializers.Serializer[Any]):
     min_sample = serializers.IntegerField(help_text=_SAMPLE)
     otherwise = serializers.CharField()
     default = serializers.CharField(source="default_key")
-    waiting = serializers.IntegerField(help_text="People who wait for the winner, counted when the campaign was armed.")
+    waiting = serializers.IntegerField(
+        help_text="People who wait for the winner, counted when the campaign was armed; 0 when nobody waits any more."
+    )
     held_out = serializers.IntegerField(help_text="People who get nothing, counted when the campaign was armed.")
     winner = serializers.CharField(help_text="Empty until it is chosen.")
 
@@ -111,7 +114,9 @@ class VariantResultsOutput(serializers.Serializer[Any]):
     looks_at = serializers.DateTimeField(allow_null=True, help_text="When the rule looks; null while the test leaves.")
     looked_at = serializers.DateTimeField(allow_null=True)
     undecided = serializers.CharField(help_text="Why the rule found no winner.")
-    waiting = serializers.IntegerField(help_text="People who wait for the winner.")
+    waiting = serializers.IntegerField(
+        help_text="People who wait for the winner; 0 also where the campaign ended without one."
+    )
     held_out = serializers.IntegerField()
     counted_at = serializers.DateTimeField(
         allow_null=True,
@@ -124,7 +129,7 @@ class VariantResultsOutput(serializers.Serializer[Any]):
     notes = serializers.ListField(child=serializers.CharField(), help_text="What a reader must know about them.")
 
 
-def show_variants(experiment: Experiment, rows: Sequence[CampaignVariant]) -> dict[str, Any]:
+def show_variants(campaign: Campaign, experiment: Experiment, rows: Sequence[CampaignVariant]) -> dict[str, Any]:
     shown = [
         {
             "variant": row.key,
@@ -137,4 +142,6 @@ def show_variants(experiment: Experiment, rows: Sequence[CampaignVariant]) -> di
     names = VariantsOutput().fields.keys() - {"variants", "default"}
     columns = {name: getattr(experiment, name) for name in names}
     columns |= {"default_key": experiment.default_key, "variants": shown}
+    if not rest_waits(campaign, experiment):
+        columns["waiting"] = 0
     return dict(VariantsOutput().to_representation(columns))

@@ -13,10 +13,10 @@ from datetime import datetime
 from campaigns.arming import delivery_id_range
 from campaigns.arming.ids import delivery_ids
 from campaigns.arming.planning.assignment import HOLDOUT, REST
-from campaigns.arming.planning.variants import part_of
+from campaigns.arming.planning.variants import experiment_of, part_of, rest_waits
 from campaigns.audience import contains, is_kept
 from campaigns.category import category_rule_of
-from campaigns.models import Audience, Campaign, Experiment
+from campaigns.models import Audience, Campaign
 from campaigns.states import State
 from notifier.channels import channel
 from notifier.delivery.explain import DeliveryExplanation, Explanation, Subject, describe_decision, explain
@@ -89,12 +89,12 @@ def _armed_lines(
         yield RuleResult(ARMED, f"the campaign is {campaign.state}", "not decided yet: the rules below are as of now")
         return
     looked_at = f"the audience as it was on {utc_minute(armed_at)}"
-    part = part_of(campaign, recipient.pk)
-    if part:
-        winner = Experiment.objects.values_list("winner", flat=True).get(campaign=campaign)
-        yield RuleResult(AB_TEST, "the part of the A/B test, by the ids of campaign and recipient", _part(part, winner))
-    if not deliveries and part == REST and not winner:
-        return
+    part, experiment = part_of(campaign, recipient.pk), experiment_of(campaign)
+    if experiment is not None:
+        said = _part(part, experiment.winner, waits=rest_waits(campaign, experiment))
+        yield RuleResult(AB_TEST, "the part of the A/B test, by the ids of campaign and recipient", said)
+        if not deliveries and part == REST and not experiment.winner:
+            return
     if deliveries:
         yield RuleResult(ARMED, looked_at, f"{len(deliveries)} rows of this recipient were stored")
         return
@@ -113,12 +113,16 @@ def _armed_lines(
     yield RuleResult(ARMED, looked_at, "left out: the recipient was not in the audience then")
 
 
-def _part(part: str, winner: str) -> str:
+def _part(part: str, winner: str, *, waits: bool) -> str:
     if part == HOLDOUT:
         return "left out: held out of the test"
     if part != REST:
         return f"variant {part}"
-    return f"the rest, which got the winner: variant {winner}" if winner else "the rest, which waits for the winner"
+    if winner:
+        return f"the rest, which got the winner: variant {winner}"
+    if waits:
+        return "the rest, which waits for the winner"
+    return "left out: the rest, which got nothing, because no winner was chosen before the campaign ended"
 
 
 def _channels_of_duplicates(campaign: Campaign, person: Person) -> list[str]:

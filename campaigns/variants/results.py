@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from campaigns.arming.planning.assignment import REST
+from campaigns.arming.planning.variants import rest_waits
 from campaigns.models import Campaign, CampaignVariant, Experiment, Metric, Otherwise
 from campaigns.variants import stored
 from campaigns.variants.rule import events_of, look_at
@@ -34,12 +35,13 @@ class VariantResult:
 
 @dataclass
 class TestResults:
-    """The whole test. `rest`: the people who got the winner."""
+    """The whole test. `rest`: the people who got the winner; `waits`: whether they still wait for it."""
 
     __test__ = False
 
     experiment: Experiment
     variants: list[VariantResult]
+    waits: bool
     rest: PartCounts | None = None
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     sentences: dict[str, str] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class TestResults:
     @property
     def waiting(self) -> int:
         """People who wait for the winner."""
-        return 0 if self.experiment.winner else self.experiment.waiting
+        return self.experiment.waiting if self.waits else 0
 
 
 def results(campaign: Campaign) -> TestResults:
@@ -76,6 +78,7 @@ def results(campaign: Campaign) -> TestResults:
             )
             for each in variants
         ],
+        rest_waits(campaign, experiment),
         rest=counts.get(REST),
         comparisons=comparisons,
         sentences={metric: describe(metric, comparison) for metric, comparison in comparisons.items()},
@@ -83,7 +86,7 @@ def results(campaign: Campaign) -> TestResults:
         counted_at=counted_at,
         peeking=peeking(),
     )
-    if experiment.choice == "rule" and not experiment.winner and experiment.looked_at is None:
+    if report.waits and experiment.choice == "rule" and experiment.looked_at is None:
         report.looks_at = look_at(campaign, experiment)
     return report
 
@@ -107,7 +110,7 @@ def _notes(campaign: Campaign, experiment: Experiment) -> list[str]:
     return notes
 
 
-def state_sentence(campaign: Campaign, report: TestResults) -> str:
+def state_sentence(report: TestResults) -> str:
     """Where the test stands, in one sentence."""
     experiment = report.experiment
     if not experiment.has_rest:
@@ -119,6 +122,8 @@ def state_sentence(campaign: Campaign, report: TestResults) -> str:
             "default": _("The figures showed no winner, so that the rule sent the default variant %(key)s."),
         }
         return how.get(experiment.chosen, how["hand"]) % {"key": experiment.winner}
+    if not report.waits:
+        return _("No winner was chosen before the campaign ended: the rest got nothing.")
     if experiment.choice == "rule" and experiment.looked_at is None:
         what = (
             _("the rest then gets the default variant %(key)s") % {"key": experiment.default_key}

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.admin.base import CampaignPage, View, actor, change_url
 from campaigns.admin.variants.plot import rates_plot
+from campaigns.arming.planning.variants import rest_waits
 from campaigns.audience import people_of
 from campaigns.edit.variants import KEYS, LEAST, put_variants, remove_variants
 from campaigns.lifecycle.running.winner import choose_winner
@@ -47,12 +48,13 @@ def variants_card(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     card: dict[str, Any] = {"url": variants_url(campaign), "experiment": experiment, "may_edit": may_edit}
     if experiment is not None:
         card["variants"] = list(CampaignVariant.objects.filter(campaign=campaign).select_related("template", "version"))
+        card["waits"] = rest_waits(campaign, experiment)
         card["decidable"] = _decidable(campaign, experiment)
     return {"ab_test": card}
 
 
 def _decidable(campaign: Campaign, experiment: Experiment) -> bool:
-    return experiment.has_rest and not experiment.winner and campaign.state in (State.RUNNING, State.PAUSED)
+    return rest_waits(campaign, experiment) and campaign.state in (State.RUNNING, State.PAUSED)
 
 
 class VariantViews(CampaignPage):
@@ -192,7 +194,7 @@ def _figures(request: HttpRequest, campaign: Campaign, experiment: Experiment) -
     report = results(campaign)
     return {
         "report": report,
-        "state_sentence": state_sentence(campaign, report),
+        "state_sentence": state_sentence(report),
         "sentences": list(report.sentences.values()),
         "plots": [rates_plot(metric, report) for metric in Metric.values],
         "decidable": _decidable(campaign, experiment) and may(request, LAUNCHERS, campaign),

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from django.db.models import F, Sum
 
@@ -18,7 +19,7 @@ from campaigns.arming.planning.assignment import HOLDOUT, REST, Parts, parts_of,
 from campaigns.arming.planning.planner import CampaignPlanner, RangePlan, keep_one_per_address
 from campaigns.arming.planning.waves import LocalClock
 from campaigns.models import Campaign, CampaignVariant, Experiment, Passed, Shard
-from campaigns.states import State
+from campaigns.states import ENDED, State
 from notifier.delivery.content import templates
 from notifier.delivery.planning.plan import Planned, Suppressed, plan
 from notifier.errors import InvalidInput
@@ -57,6 +58,14 @@ def version_for(campaign: Campaign, recipient_id: uuid.UUID) -> uuid.UUID | None
         part = Experiment.objects.values_list("winner", flat=True).get(campaign=campaign)
     variant = CampaignVariant.objects.filter(campaign=campaign, key=part).first() if part else None
     return variant.version_id if variant is not None and variant.version_id is not None else campaign.version_id
+
+
+def rest_waits(campaign: Campaign, experiment: Experiment) -> bool:
+    """Whether the rest waits for the winner. Where the campaign ended, or its not_after passed, before a winner was
+    chosen, the rest gets nothing."""
+    if experiment.winner or not experiment.has_rest or campaign.state in ENDED:
+        return False
+    return campaign.not_after is None or campaign.not_after > datetime.now(UTC)
 
 
 def why_nobody_tests(campaign: Campaign) -> str:

@@ -28,7 +28,7 @@ _WAITS = Q(winner="", campaign__state__in=_DECIDABLE)
 def choose_winner(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, variant: str, by: Actor = OPERATOR) -> bool:
     """Choose the winner; the rest of the audience gets it. True for the one caller that chose it, False for a repeat
     with the same variant. Raises NotFound, InvalidInput for a variant that the campaign has not, or Conflict: another
-    winner was chosen, or the campaign does not run."""
+    winner was chosen, the campaign does not run, or its not_after has passed."""
     campaign = find_campaign(tenant_id, campaign_id)
     experiment = Experiment.objects.filter(campaign=campaign).first()
     if experiment is None:
@@ -41,6 +41,10 @@ def choose_winner(tenant_id: uuid.UUID, campaign_id: uuid.UUID, *, variant: str,
             "The whole audience is in the test, so no one waits for a winner. For the next campaign, choose the "
             "template of the better variant.",
             code="no_rest",
+        )
+    if not experiment.winner and campaign.not_after is not None and campaign.not_after <= datetime.now(UTC):
+        raise Conflict(
+            "The time until which messages may leave (not_after) has passed: the rest gets nothing.", code="too_late"
         )
     if decide(campaign, experiment, variant, by, {"chosen": "hand"}):
         return True

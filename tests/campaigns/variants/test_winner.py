@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from campaigns.lifecycle.running import pausing, retrying, stopping
 from campaigns.lifecycle.running.winner import choose_winner
 from campaigns.models import AudienceRange, Campaign, Experiment
 from campaigns.report import accounting
+from campaigns.report.explain import explain_recipient
 from campaigns.sweep import sweep
 from campaigns.variants import rule
 from campaigns.variants.results import results
@@ -25,10 +27,11 @@ from notifier.errors import Conflict, InvalidInput, NotFound
 from notifier.models import Delivery, QuotaUse
 from notifier.vocabulary.status import ConsentSource, Reason, Status
 from tenants.access import scope
-from tenants.models import AuditLog
+from tenants.models import AuditLog, Recipient, User
 from tenants.people.opt_out import opt_out
 from tests.broker import Broker, broker
-from tests.campaigns.conftest import Site, armed
+from tests.campaigns.api.conftest import Api, AsWeb
+from tests.campaigns.conftest import Browser, Site, armed, page, text
 from tests.campaigns.variants.conftest import crowd, parts, send_all, with_variants
 from tests.campaigns.workers import in_parallel
 
@@ -171,6 +174,33 @@ def test_a_rest_that_came_too_late_ends_the_campaign(site: Site, broker: Broker)
     campaign.refresh_from_db()
     assert campaign.state == "finished"
     assert "not_after" in Experiment.objects.get(campaign=campaign).undecided
+
+
+@pytest.mark.parametrize("end", ["stopped", "too late"])
+def test_nobody_waits_any_more_when_the_campaign_ended_without_a_winner(
+    site: Site, broker: Broker, browser: Callable[[User], Browser], as_web: AsWeb, end: str
+) -> None:
+    campaign = a_finished_test(site, 40, choice="rule", after_minutes=60)
+    api, at = Api(site.people.acme_key, as_web), f"/v1/campaigns/{campaign.pk}"
+    before = api("GET", f"{at}/variants/results")[1]
+    assert before["waiting"] and before["looks_at"]
+    if end == "stopped":
+        assert api("POST", f"{at}/stop")[0] == 200
+    else:
+        # the sweep has not seen it yet
+        Campaign.objects.filter(pk=campaign.pk).update(not_after=datetime.now(UTC) - timedelta(seconds=1))
+        assert api("POST", f"{at}/choose_winner", {"variant": "A"})[1]["code"] == "too_late"
+    after = api("GET", f"{at}/variants/results")[1]
+    assert (after["waiting"], after["looks_at"], after["winner"]) == (0, None, "")
+    assert api("GET", f"{at}/variants")[1]["waiting"] == 0
+    ben = browser(site.people.ben)
+    for name in ("variants", "change"):
+        shown = text(ben.get(page(name, campaign)))
+        assert "No winner was chosen before the campaign ended: the rest got nothing." in shown
+        assert "wait for the winner" not in shown and "It looks on" not in shown and "The rest waits" not in shown
+    one = next(pk for pk, part in parts(campaign).items() if part == REST)
+    lines = explain_recipient(Campaign.objects.get(pk=campaign.pk), Recipient.objects.get(pk=one), datetime.now(UTC))
+    assert "no winner was chosen before the campaign ended" in lines.audience[-1].said
 
 
 def test_a_stop_before_the_winner_returns_the_quota_of_those_who_waited(site: Site, broker: Broker) -> None:
