@@ -3,7 +3,7 @@ approve a campaign, `approvals`.
 
 notifier/urls.py takes `urlpatterns`. The views call `edit`, `lifecycle.controls`, `approval`, `preflight` and
 `report`; the shapes of requests and answers are in `shapes`. Read `base`, then `campaigns`, `controls`, `approvals`,
-`rehearsal`, `reports`, `audiences`, `schedules`.
+`rehearsal`, `reports`, `explain`, `variants` (with `variants_shapes`), `audiences`, `schedules`.
 """
 
 from __future__ import annotations

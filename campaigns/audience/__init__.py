@@ -7,7 +7,8 @@ segments: a filter is checked and compiled to SQL. references: what a filter nam
 checked. lists: a file of ids is read into members. loading: how far a file is read. queries: the SQL over an audience
 of any kind (key ranges, one range's recipients, count, sample). reach: count and sample within a budget of time.
 reachable: on which channels the sampled recipients can be reached. kept_messages: whether a segment asks for messages
-that are deleted.
+that are deleted. catalogue: which attributes, languages and apps a tenant's recipients have, for editors. sizes: counts
+that lists show. left_out: who was left out of a campaign.
 """
 
 from campaigns.audience.kept_messages import check_kept, is_kept

@@ -14,6 +14,7 @@ auto.py          AutoClient: h2/ where the server speaks HTTP/2, else curl/
 h2/              the bulk HTTP/2 client
 curl/            the libcurl client
 smtp/            the pipelined SMTP client
+https_post/      POST to servers of strangers, for webhooks
 mailboxes/       reads a mailbox over IMAP or POP3
 in_memory.py     the client for tests
 """
