@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from campaigns.audit import OPERATOR, Act, Actor, record
-from campaigns.models import Schedule, ScheduleSlot
+from campaigns.models import Campaign, Schedule, ScheduleSlot
 from campaigns.schedules import campaign_slots
 from campaigns.schedules.fields import utc_now
-from campaigns.schedules.rules.timing import slots_after
-from campaigns.schedules.sweep import set_next
+from campaigns.schedules.sweep import free_slots, plan_next
 from notifier.errors import Conflict, InvalidInput, NotFound
 
 State, SlotState = Schedule.State, ScheduleSlot.State
@@ -35,12 +35,14 @@ def _locked(tenant_id: uuid.UUID, schedule_id: uuid.UUID) -> Iterator[Schedule]:
 def pause(tenant_id: uuid.UUID, pk: uuid.UUID, *, by: Actor = OPERATOR, now: datetime | None = None) -> bool:
     """Nothing goes out until the schedule is resumed; a campaign that is being prepared is discarded. True for the
     caller that paused it. Raises NotFound, or Conflict for a schedule that has ended."""
+    now = now or utc_now()
     with _locked(tenant_id, pk) as schedule:
         if schedule.state == State.PAUSED:
             return False
         _check_state(schedule, State.ACTIVE)
-        discard_open(schedule, now or utc_now())
-        schedule.state, schedule.wake_at = State.PAUSED, None
+        discard_open(schedule, now)
+        schedule.state = State.PAUSED
+        plan_next(schedule, now)
         schedule.save()
         record(schedule, Act.PAUSE, by)
     return True
@@ -48,18 +50,20 @@ def pause(tenant_id: uuid.UUID, pk: uuid.UUID, *, by: Actor = OPERATOR, now: dat
 
 def resume(tenant_id: uuid.UUID, pk: uuid.UUID, *, by: Actor = OPERATOR, now: datetime | None = None) -> bool:
     """Go on with the next slot from now; slots that passed meanwhile are left out. A schedule that stopped itself can
-    be resumed as well. Raises as `pause` does, and Conflict when no slot is left."""
+    be resumed as well, and runs the slot that stopped it when that one is still to come. Raises as `pause` does, and
+    Conflict when no slot is left."""
     now = now or utc_now()
     with _locked(tenant_id, pk) as schedule:
         if schedule.state == State.ACTIVE:
             return False
         _check_state(schedule, State.PAUSED, State.STOPPED)
+        if schedule.state == State.STOPPED:
+            reopen_failed(schedule, now)
         schedule.done_until = max(schedule.done_until, now)
-        following = next(slots_after(schedule, schedule.done_until), None)
-        if following is None:
-            raise Conflict("No slot is left; change the schedule, or make a new one.", code="no_slot")
         schedule.state, schedule.reason = State.ACTIVE, ""
-        set_next(schedule, following, now)
+        plan_next(schedule, now)
+        if schedule.next_at is None:
+            raise Conflict("No slot is left; change the schedule, or make a new one.", code="no_slot")
         schedule.save()
         record(schedule, Act.RESUME, by)
     return True
@@ -103,16 +107,14 @@ def skip(
         slot.state, slot.reason = SlotState.SKIPPED, SKIPPED
         slot.save()
         schedule.done_until = max(schedule.done_until, slot.at)
-        set_next(schedule, next(slots_after(schedule, schedule.done_until), None), now)
-        if schedule.state == State.ACTIVE and schedule.next_at is None:
-            schedule.wake_at = now  # the sweep ends it
+        plan_next(schedule, now)
         schedule.save()
         record(schedule, Act.SKIP, by, slot=slot.at.isoformat())
     return True
 
 
 def _new_slot(schedule: Schedule, now: datetime) -> ScheduleSlot:
-    at = next(slots_after(schedule, max(schedule.done_until, now)), None)
+    at = next(free_slots(schedule, max(schedule.done_until, now)), None)
     if at is None:
         raise Conflict("No slot is left.", code="no_slot")
     return ScheduleSlot(tenant_id=schedule.tenant_id, schedule=schedule, at=at)
@@ -124,6 +126,15 @@ def discard_open(schedule: Schedule, now: datetime) -> None:
         if campaign_slots.discard(slot):
             slot.delete()
             schedule.done_until = min(schedule.done_until, now)
+
+
+def reopen_failed(schedule: Schedule, after: datetime) -> None:
+    """Remove the rows of slots later than `after` that failed ahead of their time, so that they run: an actor has
+    mended what made them fail. Not the row of a slot whose campaign has left, will leave, or was stopped by an actor.
+    """
+    gone_nowhere = Q(campaign=None) | Q(campaign__state=Campaign.State.DRAFT, campaign__launch_at=None)
+    if schedule.slots.filter(gone_nowhere, state=SlotState.FAILED, at__gt=after).delete()[0]:
+        schedule.done_until = min(schedule.done_until, after)
 
 
 def _check_state(schedule: Schedule, *allowed: str) -> None:

@@ -13,13 +13,13 @@ from campaigns.arming.planning.variants import check_rest_in_time, experiment_of
 from campaigns.audience import count_recipients
 from campaigns.audit import OPERATOR, Act, Actor, record
 from campaigns.models import Schedule, ScheduleSlot
-from campaigns.schedules.control import discard_open
+from campaigns.schedules.control import discard_open, reopen_failed
 from campaigns.schedules.fields import check_mode, columns_of, now_on, utc_now
 from campaigns.schedules.lead_time import first_lead
 from campaigns.schedules.notification_slots import check_notification
 from campaigns.schedules.rules.slots import instant
-from campaigns.schedules.rules.timing import check_timing, slots_after, timing_of, zone_of
-from campaigns.schedules.sweep import set_next
+from campaigns.schedules.rules.timing import check_timing, timing_of, zone_of
+from campaigns.schedules.sweep import plan_next
 from notifier.errors import Conflict, InvalidInput
 from notifier.vocabulary.status import Mode
 from tenants.models import Tenant
@@ -63,14 +63,16 @@ def built(tenant: Tenant, raw: Mapping[str, Any], *, mode: str = Mode.LIVE, now:
         raise Conflict(f"{MAX_SCHEDULES:,} schedules are active; cancel some of them.", code="too_many_schedules")
     schedule = Schedule(tenant=tenant, mode=mode, done_until=now, **columns)
     _prepare(schedule, now)
+    plan_next(schedule, now)
     return schedule
 
 
 def update(
     schedule: Schedule, raw: Mapping[str, Any], *, by: Actor = OPERATOR, now: datetime | None = None
 ) -> Schedule:
-    """Change the fields in `raw`. A change of what goes out or when discards campaigns that are being prepared. Raises
-    InvalidInput, or Conflict for a schedule that has ended."""
+    """Change the fields in `raw`. A change of what goes out or when discards campaigns that are being prepared, and
+    has slots run anew that failed ahead of their time. Raises InvalidInput, or Conflict for a schedule that has ended.
+    """
     now = now or utc_now()
     with transaction.atomic():
         schedule = Schedule.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=schedule.pk)
@@ -83,6 +85,8 @@ def update(
         if changed.keys() & _IN_SLOTS:
             discard_open(schedule, now)
             _prepare(schedule, now)
+            reopen_failed(schedule, schedule.done_until)
+            plan_next(schedule, now)
         if changed:
             schedule.save()
         record(schedule, Act.CHANGE, by, fields=sorted(changed))
@@ -114,7 +118,7 @@ def changed_columns(schedule: Schedule, raw: Mapping[str, Any]) -> dict[str, Any
 
 
 def _prepare(schedule: Schedule, now: datetime) -> None:
-    """Check the schedule as a whole and set its next slot."""
+    """Check the schedule as a whole, and set from when on its slots run."""
     _check_what(schedule)
     if not schedule.at and not schedule.starts:
         schedule.starts = now_on(schedule.timezone, now)
@@ -125,7 +129,6 @@ def _prepare(schedule: Schedule, now: datetime) -> None:
     if schedule.at:
         # at local time the first zones may have passed it already
         schedule.done_until = min(now, instant(timing_of(schedule).starts, zone_of(schedule)) - timedelta(minutes=1))
-    set_next(schedule, next(slots_after(schedule, schedule.done_until), None), now)
 
 
 def _check_what(schedule: Schedule) -> None:

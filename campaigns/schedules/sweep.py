@@ -4,8 +4,8 @@ takes the schedules that no other one has locked."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -94,29 +94,27 @@ def _run_due(schedule: Schedule, now: datetime) -> None:
 
 def _run_next(schedule: Schedule, now: datetime) -> bool:
     """Run the next slot if it is due; False when none is."""
-    coming = list(islice(slots_after(schedule, schedule.done_until), 2))
-    set_next(schedule, coming[0] if coming else None, now)
-    if not coming:
+    at = next(free_slots(schedule, schedule.done_until), None)
+    set_next(schedule, at, now)
+    if at is None:
         _finish(schedule)
         return False
-    if coming[0] - lead_of(schedule) > now:
+    if at - lead_of(schedule) > now:
         return False
     try:
-        why_stopped = _run_slot(schedule, coming, now)
+        why_stopped = _run_slot(schedule, at, now)
     except campaign_slots.TryAgain:
         schedule.wake_at = now + _SOON
         return False
-    schedule.done_until = coming[0]
+    schedule.done_until = at
     if why_stopped:
         stop(schedule, why_stopped)
     return not why_stopped
 
 
-def _run_slot(schedule: Schedule, coming: list[datetime], now: datetime) -> str:
+def _run_slot(schedule: Schedule, at: datetime, now: datetime) -> str:
     """Returns why the schedule stops; empty while it goes on."""
-    at, following = coming[0], coming[1] if len(coming) > 1 else None
-    if ScheduleSlot.objects.filter(schedule=schedule, at=at).exists():
-        return ""  # an actor has skipped it
+    following = next(slots_after(schedule, at), None)
     slot = ScheduleSlot(tenant_id=schedule.tenant_id, schedule=schedule, at=at, created_at=now)
     why_stopped = ""
     late = AROUND_THE_EARTH if schedule.local and schedule.is_campaign else timedelta()
@@ -148,6 +146,23 @@ def lead_of(schedule: Schedule) -> timedelta:
     return timedelta(seconds=schedule.lead_seconds) if schedule.is_campaign else timedelta()
 
 
+def free_slots(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """The slots later than `after` that have no row. A slot with a row is over: an actor has skipped it, or it ran, or
+    failed, ahead of its time."""
+    rows = ScheduleSlot.objects.filter(tenant_id=schedule.tenant_id, schedule_id=schedule.pk, at__gt=after)
+    taken = set(rows.values_list("at", flat=True))
+    return (at for at in slots_after(schedule, after) if at not in taken)
+
+
+def plan_next(schedule: Schedule, now: datetime) -> None:
+    """Set the next slot after an actor's change. The caller saves the row."""
+    # a schedule that does not run goes on from the time at which it is resumed
+    after = schedule.done_until if schedule.state == State.ACTIVE else max(schedule.done_until, now)
+    set_next(schedule, next(free_slots(schedule, after), None), now)
+    if schedule.state == State.ACTIVE and schedule.next_at is None:
+        schedule.wake_at = now  # the sweep ends it
+
+
 def set_next(schedule: Schedule, at: datetime | None, now: datetime) -> None:
     """Set the next slot and when the sweep looks at the schedule for it. The caller saves the row."""
     schedule.next_at = at
@@ -159,4 +174,4 @@ def set_next(schedule: Schedule, at: datetime | None, now: datetime) -> None:
         schedule.wake_at = min(schedule.wake_at, now + _LOOK_AGAIN)
 
 
-__all__ = ["ON_TIME", "lead_of", "set_next", "stop", "sweep"]
+__all__ = ["ON_TIME", "free_slots", "lead_of", "plan_next", "set_next", "stop", "sweep"]

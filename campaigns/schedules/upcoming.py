@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 
 from campaigns.models import Schedule, ScheduleSlot
@@ -31,16 +32,19 @@ def next_slots(schedule: Schedule, now: datetime, limit: int = NEXT) -> list[Upc
 
 
 def between(schedule: Schedule, start: datetime, end: datetime | None) -> Iterator[tuple[datetime, str]]:
-    """(time, state) of the slots after `start`, up to and with `end`: first those with a row, then those to come."""
+    """(time, state) of the slots after `start`, up to and with `end`: those with a row, and those to come."""
     rows = ScheduleSlot.objects.filter(schedule=schedule, at__gt=start)
-    rows = rows if end is None else rows.filter(at__lte=end)
-    stored = list(rows.order_by("at").values_list("at", "state"))
-    yield from stored
-    if schedule.state not in (Schedule.State.ACTIVE, Schedule.State.PAUSED):
-        return
-    after = max([start, schedule.done_until, *(at for at, _ in stored[-1:])])
-    state = PLANNED if schedule.state == Schedule.State.ACTIVE else str(schedule.state)
-    for at in slots_after(schedule, after):
+    stored = list((rows if end is None else rows.filter(at__lte=end)).order_by("at").values_list("at", "state"))
+    for at, state in merge(stored, _without_row(schedule, start, {at for at, _ in stored})):
         if end is not None and at > end:
             return
         yield at, state
+
+
+def _without_row(schedule: Schedule, start: datetime, taken: Collection[datetime]) -> Iterator[tuple[datetime, str]]:
+    if schedule.state not in (Schedule.State.ACTIVE, Schedule.State.PAUSED):
+        return
+    state = PLANNED if schedule.state == Schedule.State.ACTIVE else str(schedule.state)
+    for at in slots_after(schedule, max(start, schedule.done_until)):
+        if at not in taken:
+            yield at, state
