@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +34,7 @@ from notifier.delivery.infra.cycle_collection import no_cycle_collection
 from notifier.delivery.infra.giving_way import give_way
 from notifier.delivery.ledger.accepted_rows import DeliveryRow, NotificationRow, SharedValues
 from notifier.delivery.planning.closed_hours import expires_while_held
+from notifier.delivery.planning.departure import latest_departure
 from notifier.delivery.planning.plan import Plan, Planned, Suppressed, When, plan
 from notifier.delivery.planning.send_time import send_time
 from notifier.delivery.queue_joining import store_in_queues
@@ -221,7 +222,7 @@ def _add_rows(context: AcceptContext, draft: Draft) -> None:
     for together in kind.steps:
         entries += plan(person, kind.rule, together, when, has_account)
     # rendered for every channel, also a suppressed one: a missing variable is the caller's error either way
-    content = _render(context, draft)
+    content = _render(context, draft, partial(latest_departure, entries, route=kind.route, due=due, now=context.now))
     if kind.compiled.segmented:
         segmented = [name for name in kind.channels if name in kind.compiled.segmented]
         draft.segments = {name: channel(name).segments(content[name]) for name in segmented}
@@ -234,7 +235,9 @@ def _has_account(context: AcceptContext, mode: Mode, entry: Planned) -> bool:
     return context.account_for(entry.channel, entry.address, mode) is not None
 
 
-def _render(context: AcceptContext, draft: Draft) -> Mapping[str, dict[str, Any]]:
+def _render(
+    context: AcceptContext, draft: Draft, latest_departure_on: Callable[[str], datetime]
+) -> Mapping[str, dict[str, Any]]:
     """channel -> the content of its message."""
     kind, person = draft.kind, draft.person
     locale = person.preferences.language or person.locale
@@ -244,23 +247,20 @@ def _render(context: AcceptContext, draft: Draft) -> Mapping[str, dict[str, Any]
     content: dict[str, dict[str, Any]] = {}
     for name in kind.channels:
         links = kind.compiled.links.get(name)
-        values = {**variables, **_links(context, draft, name, links)} if links else variables
+        values = variables
+        if links:
+            message = _linked_message(context, draft, name, end_of_link(latest_departure_on(name)))
+            values = {**variables, **link_values(links, message)}
         content[name] = kind.content_for(context, name, locale).render(values)
     if draft.request.attachments:
         _attach(content, draft.request.attachments)
     return content
 
 
-def _links(context: AcceptContext, draft: Draft, channel_name: str, names: Collection[str]) -> Mapping[str, str]:
-    message = LinkedMessage(
-        context.tenant.id,
-        draft.person.id,
-        channel_name,
-        category_to_leave(draft.rule.kind, draft.rule.category),
-        end_of_link(max(context.now, draft.send_at or context.now)),
-        notification_id=draft.notification_id,
-    )
-    return link_values(names, message)
+def _linked_message(context: AcceptContext, draft: Draft, channel_name: str, ends_at: datetime) -> LinkedMessage:
+    category = category_to_leave(draft.rule.kind, draft.rule.category)
+    ids = context.tenant.id, draft.person.id
+    return LinkedMessage(*ids, channel_name, category, ends_at, notification_id=draft.notification_id)
 
 
 def _attach(content: Mapping[str, dict[str, Any]], entries: Sequence[Mapping[str, Any]]) -> None:

@@ -29,7 +29,7 @@ class PreferencesLink(NamedTuple):
 
 
 def end_of_link(begin: datetime) -> datetime:
-    """When the link of a message ends that leaves at `begin`."""
+    """When the link of a message ends that leaves at `begin`, at the latest."""
     return (begin + LIFE).replace(microsecond=0)
 
 
