@@ -29,7 +29,8 @@ class CampaignFunnelOutput(serializers.Serializer[Any]):
     opened = serializers.IntegerField(allow_null=True)
     clicked = serializers.IntegerField(allow_null=True)
     unsubscribed = serializers.IntegerField(
-        help_text=f"Recipients who opted out of its category or channel within {stored.OPT_OUT_DAYS} days."
+        help_text="Messages whose recipients opted out of its category, of its channel or of everything within "
+        f"{stored.OPT_OUT_DAYS} days after the message. A recipient who got three messages counts three times."
     )
     bounced = serializers.IntegerField()
     complained = serializers.IntegerField()

@@ -42,7 +42,7 @@ SMALL = 20_000
 _SHARE, _OLD = 20, timedelta(seconds=60)
 #: a task that was posted and did not count is posted again after this
 _LOST = timedelta(minutes=5)
-#: an opt-out counts for the campaign for so long
+#: an opt-out counts for a message of the campaign for so long after it
 OPT_OUT_DAYS = 7
 #: receipts, opens and clicks do not come later: the report does not change any more
 _FINAL_AFTER = timedelta(days=60)
@@ -108,7 +108,9 @@ def count(campaign: Campaign) -> Counted:
         "launched": launched,
     }
     values |= {"category": campaign.category, "channels": campaign.channels, "width": width}
-    values["until"] = launched + timedelta(days=OPT_OUT_DAYS)
+    # when it was accounted for, its last message had left
+    values["until"] = (campaign.accounted_at or datetime.now(UTC)) + timedelta(days=OPT_OUT_DAYS)
+    values["opt_out_days"] = OPT_OUT_DAYS
     with connection.cursor() as cursor:
         cursor.execute(campaign_report.CELLS, values)
         cells = [Cell(*row) for row in cursor.fetchall()]

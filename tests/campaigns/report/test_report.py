@@ -21,9 +21,10 @@ from notifier.models import Delivery
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent
 from notifier.vocabulary.status import ConsentSource, Status
 from tenants.access import set_consent_source
-from tenants.models import Member, Recipient, User
+from tenants.models import ConsentChange, Member, Recipient, User
 from tenants.people.opt_out import opt_out
 from tests.broker import Broker, broker
+from tests.campaigns.api.conftest import Api, AsWeb
 from tests.campaigns.conftest import Browser, Site, armed, page, sent, text
 from tests.fixtures import People
 
@@ -79,6 +80,42 @@ def test_an_opt_out_of_something_else_is_not_the_campaign_s(over: Campaign) -> N
         set_consent_source(ConsentSource.PERSON)
         opt_out(over.tenant_id, ada.pk, "email", "other")
     assert funnel_of(stored.count(over).cells).unsubscribed == 0
+
+
+@pytest.mark.parametrize(
+    ("left", "opted_out", "counts"),
+    [
+        ([0], [6], 1),
+        ([0], [8], 0),
+        # the rest of an A/B test, a late wave, or a retry
+        ([20], [26], 1),
+        ([20], [19], 0),
+        ([20], [28], 0),
+        # came back, and left again
+        ([20], [3, 26], 1),
+        # three devices, of which one got its message late
+        ([0, 0, 20], [3], 2),
+        ([0, 0, 20], [3, 21], 3),
+    ],
+)
+def test_an_opt_out_counts_for_each_message_that_left_in_the_seven_days_before(
+    site: Site, over: Campaign, as_web: AsWeb, left: list[int], opted_out: list[int], counts: int
+) -> None:
+    """Days after the launch."""
+    launched = datetime.now(UTC) - timedelta(days=30)
+    Campaign.objects.filter(pk=over.pk).update(launched_at=launched, accounted_at=launched + timedelta(days=21))
+    rows = list(Delivery.objects.filter(campaign_id=over.pk).order_by("pk"))
+    for row, days in zip(rows, left, strict=False):
+        at = launched + timedelta(days=days, hours=1)
+        Delivery.objects.filter(pk=row.pk).update(settled_at=at, recipient_id=rows[0].recipient_id)
+    change = {"tenant": site.acme, "recipient_id": rows[0].recipient_id, "changed": "preference", "source": "person"}
+    for days in opted_out:
+        off = {"categories_off": [over.category]}
+        ConsentChange.objects.create(**change, detail=off, at=launched + timedelta(days=days, hours=1))
+    report = Api(site.people.acme_key, as_web)("GET", f"/v1/campaigns/{over.pk}/report")[1]
+    assert report["funnel"]["unsubscribed"] == counts
+    assert report["by"]["channel"]["in_app"]["unsubscribed"] == counts
+    assert [total for _, total in report["over_time"]["unsubscribed"]][-1:] == ([counts] if counts else [])
 
 
 def test_a_stored_report_is_the_counted_one(over: Campaign) -> None:
