@@ -157,8 +157,9 @@ def _forget_in_reports(recipient: Recipient, words: list[str]) -> None:
     report."""
     if not words:
         return
+    words = [word.lower() for word in words]  # a report quotes what was typed
     for upload in Import.objects.filter(tenant_id=recipient.tenant_id).exclude(problems=[]).only("problems"):
-        kept = [problem for problem in upload.problems if not any(word in str(problem[1]) for word in words)]
+        kept = [problem for problem in upload.problems if not any(word in str(problem[1]).lower() for word in words)]
         if len(kept) < len(upload.problems):
             Import.objects.filter(pk=upload.pk).update(problems=kept)
 

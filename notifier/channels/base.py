@@ -145,6 +145,10 @@ class Channel(ABC):
             raise InvalidInput("An address has no blanks and no invisible characters.", field="address")
         return address
 
+    def stored_spelling(self, address: str) -> str:
+        """The address as `addresses` returns it, from one that a provider reports."""
+        return address
+
     def check_parts(self, parts: Mapping[str, Any]) -> None:
         """Raise InvalidInput unless a template of this channel may have exactly these `parts`."""
         for part in parts:

@@ -9,6 +9,7 @@ from typing import Any
 
 from notifier.channels.base import Channel, Envelope, Message
 from notifier.errors import InvalidInput
+from notifier.values.email_address import stored_email
 from notifier.vocabulary.content import TenantRules
 from notifier.vocabulary.mail import ADDRESS, Attachment, Mailbox, parse_mailboxes
 from notifier.vocabulary.people import Address, Person
@@ -89,7 +90,10 @@ class Email(Channel):
     def check_address(self, address: str, is_recipient: Callable[[str], bool]) -> str:
         if not ADDRESS.fullmatch(address):
             raise InvalidInput("An email address looks like name@example.com.", field="address")
-        return address
+        return self.stored_spelling(address)
+
+    def stored_spelling(self, address: str) -> str:
+        return stored_email(address)
 
     def check_parts(self, parts: Mapping[str, Any]) -> None:
         super().check_parts(parts)

@@ -14,6 +14,7 @@ from django.core.validators import EmailValidator
 
 from notifier.errors import InvalidInput
 from notifier.values import locales, zones
+from notifier.values.email_address import stored_email
 from notifier.values.trim import trimmed
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
@@ -39,7 +40,8 @@ def name(value: str) -> str:
 
 
 def email(value: str) -> str:
-    value = trimmed(value)
+    """In small letters."""
+    value = stored_email(trimmed(value))
     if len(value) <= 254 and _PLAIN_EMAIL.match(value):
         return value
     try:

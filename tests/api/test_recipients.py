@@ -45,12 +45,11 @@ def test_a_recipient_is_created_and_then_changed_by_put(site: ApiSite) -> None:
         ("locale", "\u200bde-at ", "de-AT"),
         ("timezone", "europe/vienna", "Europe/Vienna"),
         ("timezone", "utc", "UTC"),
+        ("email", "Ana@Example.COM", "ana@example.com"),
         ("timezone", "america/argentina/buenos_aires", "America/Argentina/Buenos_Aires"),
     ],
 )
-def test_a_locale_and_a_zone_are_stored_in_their_canonical_case(
-    site: ApiSite, field: str, written: str, stored: str
-) -> None:
+def test_values_are_stored_in_their_canonical_case(site: ApiSite, field: str, written: str, stored: str) -> None:
     assert site.acme("PUT", "/v1/recipients/emil", {field: written}).body[field] == stored
     if field == "locale":
         assert site.acme("PUT", "/v1/recipients/emil/preferences", {"language": written}).body["language"] == stored

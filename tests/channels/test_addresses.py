@@ -32,3 +32,9 @@ def test_a_channel_refuses_a_malformed_address_and_names_the_field(name: str, ad
     with pytest.raises(InvalidInput) as refused:
         channel(name).check_address(address, lambda external_id: False)
     assert refused.value.field == "address"
+
+
+def test_an_email_address_has_one_spelling() -> None:
+    email = channel("email")
+    assert email.check_address("Ann@Example.COM", lambda external_id: False) == "ann@example.com"
+    assert email.stored_spelling("Ann@Example.COM") == "ann@example.com"

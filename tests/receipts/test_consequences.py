@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from notifier.delivery.planning.recipients import load_by_external_ids
 from notifier.delivery.receipts.reading import read_receipts
 from notifier.models import Delivery, ProviderAccount
 from notifier.vocabulary.ids import id_floor
 from notifier.vocabulary.status import Status
+from tenants.imports import import_recipients
 from tenants.models import Category, ConsentChange, Device, Preference, Recipient, Suppression
 from tests.fixtures import People
 from tests.receipts.deliveries import NOW, a_delivery, status_of
@@ -104,6 +107,13 @@ def test_the_fifth_soft_bounce_within_ten_days_suppresses_the_address(account: P
     assert causes(account) == {}
     soft_bounce(account, ann, timedelta(days=9))
     assert causes(account) == {"ann@mail.example": "bounce"}
+
+
+def test_a_complaint_holds_for_every_spelling_of_the_address(account: ProviderAccount) -> None:
+    tell(account, {"kind": "complained", "address": "Ana@Example.com"})
+    import_recipients(account.tenant_id, io.BytesIO(b"external_id,email\nana,ANA@example.com\n"))
+    ana = load_by_external_ids(account.tenant_id, ["ana"])["ana"]
+    assert (ana.email, set(ana.suppressed)) == ("ana@example.com", {("email", "ana@example.com")})
 
 
 def test_stop_suppresses_and_start_lifts_only_what_the_recipient_asked_for(people: People) -> None:

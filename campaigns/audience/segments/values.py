@@ -21,6 +21,7 @@ from campaigns.audience.segments.membership import CHANNELS
 from campaigns.storable_json import check_number
 from notifier.errors import InvalidInput
 from notifier.values import countries, locales, timestamps, zones
+from notifier.values.email_address import stored_email
 from notifier.values.text import check_storable
 from notifier.values.trim import trimmed
 from notifier.vocabulary.ids import parse_id
@@ -57,6 +58,8 @@ def _check_of(name: str, op: str) -> Check:
         return _time
     if op == "prefix" and name == "locale":
         return _locale_prefix
+    if name == "email":
+        return _email
     if op in ("contains", "prefix"):
         return _text
     if name.startswith("attributes."):
@@ -76,6 +79,10 @@ def _locale_prefix(value: Any, where: str) -> str:
 def _locale(value: Any, where: str) -> str:
     """The value in the form that recipients have. Raises InvalidInput for a value that no recipient can have."""
     return locales.canonical(_trimmed_text(value, where), where)
+
+
+def _email(value: Any, where: str) -> str:
+    return stored_email(_trimmed_text(value, where))
 
 
 def _zone(value: Any, where: str) -> str:

@@ -40,7 +40,7 @@ class RecipientInput(serializers.Serializer[Any]):
     """A given field replaces the stored value, `attributes` as a whole. A field that is left out keeps its value."""
 
     name = _optional(fields.name, 200)
-    email = _optional(fields.email, 254)
+    email = _optional(fields.email, 254, help_text="Stored in small letters.")
     phone = _optional(fields.phone, 40, help_text="With country code; stored as E.164.")
     locale = _optional(fields.locale, 16, help_text="BCP 47, such as de-AT.")
     timezone = _optional(fields.timezone, 64, help_text="IANA, such as Europe/Berlin.")

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from notifier.channels import channel as kind_of
 from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.reports import reported
 from notifier.delivery.ledger.reports.reported import ReportedRow
@@ -45,9 +46,10 @@ def apply(tenant_id: uuid.UUID, channel: str, about_messages: Reports, about_add
             *_after_soft_bounces(tenant_id, channel, about_messages),
         ]
     )
-    latest = {event.address: event for event in sorted(about_addresses, key=time_of) if _matters(event)}
-    for _, event in sorted(latest.items()):
-        _apply_to_address(tenant_id, channel, event)
+    spelling = kind_of(channel).stored_spelling
+    latest = {spelling(event.address): event for event in sorted(about_addresses, key=time_of) if _matters(event)}
+    for address, event in sorted(latest.items()):
+        _apply_to_address(tenant_id, channel, address, event)
 
 
 def cause_of(event: ReceiptEvent) -> str | None:
@@ -105,7 +107,7 @@ def _matters(event: ReceiptEvent) -> bool:
     return bool(event.address) and (event.kind is EventKind.START or cause_of(event) is not None)
 
 
-def _apply_to_address(tenant_id: uuid.UUID, channel: str, event: ReceiptEvent) -> None:
+def _apply_to_address(tenant_id: uuid.UUID, channel: str, address: str, event: ReceiptEvent) -> None:
     """A START that is older than a STOP lifts nothing, and a STOP that is older than a START suppresses nothing, in
     whatever order they come."""
     at = time_of(event)
@@ -114,9 +116,9 @@ def _apply_to_address(tenant_id: uuid.UUID, channel: str, event: ReceiptEvent) -
         Suppression.objects.filter(
             tenant_id=tenant_id,
             channel=channel,
-            address=event.address,
+            address=address,
             cause__in=(_Cause.UNSUBSCRIBE, _Cause.DEAD),
             created_at__lte=at,
         ).delete()
     elif cause := cause_of(event):
-        mark_addresses_dead([DeadAddress(tenant_id, channel, Address(event.address), at, cause, asked_at=at)])
+        mark_addresses_dead([DeadAddress(tenant_id, channel, Address(address), at, cause, asked_at=at)])

@@ -165,6 +165,11 @@ class SuppressionForm(TenantForm):
         return values
 
 
+def _spellings(term: str) -> set[str]:
+    """The address that a person typed, as each channel stores it."""
+    return {kind.stored_spelling(term) for kind in channels().values()}
+
+
 @admin.register(Suppression, site=admin_site)
 class SuppressionAdmin(LargeTableAdmin):
     group = "People"
@@ -177,7 +182,7 @@ class SuppressionAdmin(LargeTableAdmin):
     search_help_text = "The whole address."
 
     def search_queries(self, request: HttpRequest, term: str) -> Iterable[Any]:
-        return (self.rows(request).filter(channel__in=sorted(channels()), address=term),)
+        return (self.rows(request).filter(channel__in=sorted(channels()), address__in=_spellings(term)),)
 
     @admin.display(description=_("address"))
     def masked_address(self, row: Suppression) -> str:
@@ -227,7 +232,7 @@ class ConsentChangeAdmin(ReadOnlyLargeTableAdmin):
         rows = self.rows(request)
         recipient_id = parse_id(term)
         ids = [recipient_id] if recipient_id else recipient_ids(request, term)
-        return rows.filter(address=term), rows.filter(recipient_id__in=ids)
+        return rows.filter(address__in=_spellings(term)), rows.filter(recipient_id__in=ids)
 
     @admin.display(description=_("address"))
     def masked_address(self, row: ConsentChange) -> str:

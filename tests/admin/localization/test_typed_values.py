@@ -160,3 +160,10 @@ def test_an_id_that_looks_like_an_email_address_is_suppressed_when_it_is_a_recip
 def test_a_token_is_suppressed(site: Site, log_in: LogIn) -> None:
     assert suppress(site, log_in, "push", "dX:APA91b-token_of-a-phone").status_code == 302
     assert Suppression.objects.filter(channel="push", address="dX:APA91b-token_of-a-phone").exists()
+
+
+def test_an_email_address_is_suppressed_and_found_in_any_spelling(site: Site, log_in: LogIn) -> None:
+    assert suppress(site, log_in, "email", "Ann@Example.com").status_code == 302
+    row = Suppression.objects.get(channel="email", address="ann@example.com")
+    found = log_in(site.people.ben).get(url(Suppression, "changelist"), {"q": "ANN@example.com"})
+    assert str(row.pk) in found.content.decode()

@@ -10,6 +10,7 @@ import pytest
 from campaigns.admin.audience.builder import attribute_field, vocabulary
 from campaigns.audience.catalogue import Attribute, Kind, attributes_of, catalogue_of, kind_of
 from campaigns.audience.segments.checking import check_filter
+from campaigns.audience.segments.values import checked_value
 from tenants.models import Import, Recipient
 from tests.fixtures import People
 
@@ -80,3 +81,15 @@ def test_every_operator_that_the_builder_offers_is_taken_by_the_api(people: Peop
                 example = operator["value"]
             check_filter([{"field": field["name"], "op": operator["op"], "value": example}])
     assert {field["name"] for field in fields} >= {"country", "channel", "device.platform", "created_at", "opened"}
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "checked"),
+    [
+        ("eq", "Ann@Example.com", "ann@example.com"),
+        ("in", ["A@b.CO"], ["a@b.co"]),
+        ("contains", "@Example", "@example"),
+    ],
+)
+def test_an_email_address_is_found_in_any_spelling(op: str, value: Any, checked: Any) -> None:
+    assert checked_value("email", op, value, "value") == checked
