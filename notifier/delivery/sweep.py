@@ -4,7 +4,6 @@ came due, ordering queues without a turn holder. Then wakes the workers of every
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -113,12 +112,13 @@ def sweep() -> None:
 
 def _outcome_in_doubt(row: Claimed, now: datetime) -> Outcome:
     """A worker died while this row was in flight: the channel says whether the message may be repeated."""
-    if row.not_after is not None and row.not_after <= now:
-        return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending")
-    if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE):
-        return Outcome(row, Status.QUEUED, Reason.IN_DOUBT, "the worker was lost while sending")
-    lost = Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, "the worker was lost while sending", dead_letter=True)
-    return replace(lost, receipt_after=registry.ask_after(registry.load_account(row.account_id)))
+    too_late = row.not_after is not None and row.not_after <= now
+    why = "the worker was lost while sending"
+    if channels()[row.channel].repeat_when_in_doubt and row.attempt <= len(SCHEDULE) and not too_late:
+        return Outcome(row, Status.QUEUED, Reason.IN_DOUBT, why)
+    # asked about in any case; a dead letter is for what may still be sent again
+    ask_after = registry.ask_after(registry.load_account(row.account_id))
+    return Outcome(row, Status.UNKNOWN, Reason.IN_DOUBT, why, dead_letter=not too_late, receipt_after=ask_after)
 
 
 def _unpark() -> None:

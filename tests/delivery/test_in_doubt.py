@@ -19,7 +19,7 @@ from notifier.delivery.ledger.reports.awaited_receipts import IN_DOUBT
 from notifier.delivery.receipts import fetching, reading
 from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
-from notifier.models import AwaitedReceipts, Delivery, ProviderAccount, Template
+from notifier.models import AwaitedReceipts, DeadLetter, Delivery, ProviderAccount, Template
 from notifier.providers.twilio import Twilio, TwilioConfig
 from notifier.vocabulary.http import Response
 from notifier.vocabulary.ids import new_id
@@ -115,15 +115,25 @@ def test_nobody_is_asked_for_ever(shop: Shop, sandbox: Sandbox) -> None:
     assert Status(row.status) is Status.UNKNOWN
 
 
-def test_a_message_whose_worker_was_lost_is_asked_about(shop: Shop, settings: Settings) -> None:
+@pytest.mark.parametrize("too_late", [False, True], ids=["in time", "after its not_after"])
+def test_a_message_whose_worker_was_lost_is_asked_about(shop: Shop, settings: Settings, too_late: bool) -> None:
     row = order(shop)
+    DeadLetter.objects.all().delete()
     AwaitedReceipts.objects.all().delete()
     settings.LEASE_SECONDS = 0.1
     long_ago = datetime.now(UTC) - timedelta(hours=1)
-    Delivery.objects.filter(pk=row.pk).update(status=Status.SENDING, lease_until=long_ago, settled_at=None, reason="")
+    rows = Delivery.objects.filter(pk=row.pk)
+    rows.update(
+        status=Status.SENDING,
+        lease_until=long_ago,
+        settled_at=None,
+        reason="",
+        not_after=long_ago if too_late else None,
+    )
     sweep()
     row.refresh_from_db()
     assert Status(row.status) is Status.UNKNOWN
+    assert DeadLetter.objects.exists() is not too_late, "only what may still be sent again"
     ask()
     row.refresh_from_db()
     assert Status(row.status) is Status.DELIVERED
