@@ -247,7 +247,9 @@ class CancelGroupInput(serializers.Serializer[Any]):
 
 class CancelGroupOutput(serializers.Serializer[Any]):
     notifications = serializers.IntegerField(help_text="Notifications of the group of which something waited.")
-    messages = serializers.IntegerField(help_text="Their messages that were cancelled.")
+    messages = serializers.IntegerField(
+        help_text="Their messages that were cancelled, or became unknown with an attempt in doubt."
+    )
     more = serializers.BooleanField(help_text="Further notifications wait; call again.")
 
 
