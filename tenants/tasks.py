@@ -66,5 +66,5 @@ def imports() -> int:
 
 @shared_task(name="tenants.forget_left_out_rows")
 def forget_left_out_rows() -> int:
-    """Delete the files of rows that imports left out, a week after the import."""
-    return left_out.delete_old(timezone.now())
+    """Delete the files of rows that imports left out, a week after the import, and uploads that ended imports left."""
+    return jobs.delete_uploads() + left_out.delete_old(timezone.now())

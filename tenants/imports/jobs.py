@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from notifier.errors import NotifierError
 from notifier.vocabulary.ids import new_id
@@ -35,7 +35,7 @@ from tenants.models import Import, Tenant, User
 
 log = structlog.get_logger("tenants.imports")
 OPEN_STATES = (Import.State.WAITING, Import.State.RUNNING)
-#: a file whose workers have died so often is given up
+#: a file that was not read to its end so often is given up
 MAX_ATTEMPTS = 3
 FOLDER = "imports"
 
@@ -91,9 +91,21 @@ def run_waiting() -> int:
             open_imports = Import.objects.select_related("tenant").filter(pk=chosen.pk, state__in=OPEN_STATES)
             job = open_imports.first() if has_slot and is_locked else None
             if job is not None:
-                run_import(job)
-                count += 1
+                count += _run_alone(job)
     return count
+
+
+def _run_alone(job: Import) -> bool:
+    """Run an import; one that breaks off, for example because the storage is away, must not end the others. The next
+    task runs it again."""
+    try:
+        run_import(job)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, for the others as well
+    except Exception:
+        log.exception("import broke off", action="import", import_id=str(job.pk), tenant=str(job.tenant_id))
+        return False
+    return True
 
 
 def _waiting(tried: Collection[uuid.UUID]) -> list[Import]:
@@ -123,7 +135,7 @@ def run_import(job: Import) -> None:
     """Read the file and store the outcome in the job's row."""
     job.attempts += 1
     if job.attempts > MAX_ATTEMPTS:
-        _finish(job, Import.State.FAILED, f"The worker died {MAX_ATTEMPTS} times while it read this file.")
+        _finish(job, Import.State.FAILED, f"Reading this file broke off {MAX_ATTEMPTS} times.")
         return
     save_fields(job, state=Import.State.RUNNING, attempts=job.attempts)
     try:
@@ -191,10 +203,24 @@ def _finish(job: Import, state: Import.State, failure: str = "") -> None:
         if job.kind == Import.Kind.LIST:
             counts = {"rows": job.rows, "stored": job.list_report.get("stored", 0), "rejected": job.rejected}
         audit.record(job.tenant_id, f"import.{state.value}", job.id, counts, by=audit.Actor(job.created_by))
-    if job.stored:
-        # the file is personal data; only the report is kept
-        default_storage.delete(job.stored)
+    _delete_upload(job)
     log.info("import ended", action="import", import_id=str(job.id), state=state.value, rows=job.rows)
+
+
+def _delete_upload(job: Import) -> None:
+    """The file is personal data; only the report is kept."""
+    if job.stored:
+        default_storage.delete(job.stored)
+        save_fields(job, stored="")
+
+
+def delete_uploads() -> int:
+    """Delete the files of ended imports that are left because a worker died, or the storage was away, after the end;
+    returns how many."""
+    ended = Import.objects.exclude(state__in=OPEN_STATES).exclude(stored="")
+    for job in ended:
+        _delete_upload(job)
+    return len(ended)
 
 
 def save_fields(job: Import, **values: object) -> None:

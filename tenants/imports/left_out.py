@@ -68,7 +68,11 @@ class LeftOutRows:
 
     def save(self, job: Import) -> str:
         """Store the file; returns its name in storage, or an empty text when no row was left out. A row of a person
-        who is erased by now is not stored."""
+        who is erased by now is not stored. The job's row names the file before there is one, so that no file is left
+        if this process dies."""
+        name = f"imports/{job.pk}-left-out.csv"
+        Import.objects.filter(pk=job.pk).update(left_out=name)
+        default_storage.delete(name)  # of a worker that died
         self._file.seek(0)
         with tempfile.TemporaryFile() as file:
             while rows := [orjson.loads(line) for line in islice(self._file, _BATCH)]:
@@ -80,7 +84,7 @@ class LeftOutRows:
             if not file.tell():
                 return ""
             file.seek(0)
-            return default_storage.save(f"imports/{job.pk}-left-out.csv", File(file))
+            return default_storage.save(name, File(file))
 
     def without_quotations(self, tenant_id: uuid.UUID, problems: Sequence[RowProblem]) -> list[RowProblem]:
         """The problems; those with rows of people who are erased by now quote no value but the id."""
