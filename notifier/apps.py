@@ -25,11 +25,13 @@ class NotifierConfig(AppConfig):
         from notifier.admin.ledger import references, timeline
         from notifier.api.framework import paths
         from notifier.delivery.accounts import webpush_keys
+        from notifier.delivery.caps import places
         from notifier.delivery.caps import settings as caps
         from notifier.delivery.caps.trace import trace_caps
         from notifier.delivery.content import marketing
         from notifier.delivery.digests import settings as digest_settings
         from notifier.delivery.digests.trace import trace_digest
+        from notifier.delivery.ledger import settle
         from notifier.delivery.ledger.people import erasing, exporting
         from notifier.delivery.planning import category_rules
         from notifier.delivery.planning.trace import add_later_rule
@@ -55,6 +57,7 @@ class NotifierConfig(AppConfig):
             add_use_finder(module.find_uses)
         add_kind_check(marketing.check_kind)
         add_value_check(digest_settings.check_over_cap)
+        settle.register_cancelled_late(places.give_back_cancelled_late)
         add_later_rule(trace_digest)
         add_later_rule(trace_caps)
         register_eraser("messages", erasing.erase)

@@ -246,9 +246,12 @@ class CancelGroupInput(serializers.Serializer[Any]):
 
 
 class CancelGroupOutput(serializers.Serializer[Any]):
-    notifications = serializers.IntegerField(help_text="Notifications of the group of which something waited.")
+    notifications = serializers.IntegerField(help_text="Notifications of the group of which something had not ended.")
     messages = serializers.IntegerField(
         help_text="Their messages that were cancelled, or became unknown with an attempt in doubt."
+    )
+    in_flight = serializers.IntegerField(
+        help_text="Their messages that are being sent: sent where the provider takes them, else cancelled."
     )
     more = serializers.BooleanField(help_text="Further notifications wait; call again.")
 

@@ -22,8 +22,9 @@ class CancelView(TenantView):
 
     @schema.post("Cancel a notification", None, shapes.NotificationOutput, 404, status=200, tags=TAGS)
     def post(self, request: Request, notification_id: uuid.UUID) -> Response:
-        """What has not left becomes `cancelled` (`by_request`); a message whose request has begun does not. 409
-        `too_late` when nothing waits any more."""
+        """What has not left becomes `cancelled` (`by_request`). A message that is being sent stays `sending` in the
+        answer: it becomes `sent` if the provider takes it, and `cancelled` where another attempt would follow. 409
+        `too_late` when everything has ended."""
         notification = find(self.tenant, notification_id)
         waiting.cancel(notification, self.caller.mode)
         return Response(show_one(notification))

@@ -25,12 +25,11 @@ from notifier.channels.base import Message
 from notifier.delivery.accounts import rate_limits, recent_answers, registry
 from notifier.delivery.accounts.judging import update_health
 from notifier.delivery.content.attachments.memory import BUDGET, portions
-from notifier.delivery.infra.db_retry import retry_while_db_down
 from notifier.delivery.infra.reused_threads import ReusedThreads
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.retry import Again, Tries, decide, decide_sent
-from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.ledger.settle import Outcome, queue_again, settle
 from notifier.delivery.messages import message_of, unread_of
 from notifier.errors import NotifierError
 from notifier.metrics.recording import measures
@@ -80,7 +79,7 @@ _Completion = tuple[InFlightBatch, Sequence[tuple[int, Verdict]] | None]
 
 
 def _queue_again(rows: Sequence[Claimed]) -> None:
-    retry_while_db_down(lambda: claims.release(rows, 0.0))
+    queue_again(rows, 0.0)
 
 
 class Dispatcher:

@@ -19,7 +19,7 @@ from notifier.delivery.dispatch import Dispatcher
 from notifier.delivery.infra import bulk
 from notifier.delivery.ledger import claims
 from notifier.delivery.ledger.claims import Claimed
-from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.ledger.settle import Outcome, queue_again, settle
 from notifier.delivery.recheck import load_policies, recheck
 from notifier.delivery.wakeup.listener import NullListener, WakeupListener
 from notifier.errors import NotifierError
@@ -211,12 +211,12 @@ def _process(dispatcher: Dispatcher, paused: PausedAccounts, rows: list[Claimed]
     if health.read_weights([account.id])[account.id] == 0:
         leaving = leave_unhealthy(account, rows)
         _settle_unsent(leaving)
-        claims.release(_without(rows, [outcome.row for outcome in leaving]), CIRCUIT_SECONDS)
+        queue_again(_without(rows, [outcome.row for outcome in leaving]), CIRCUIT_SECONDS)
         return
     rows = _within_window(dispatcher, account, rows)
     grant = rate_limits.take_for_account(account.id, registry.rate_of(account), len(rows))
     if grant.granted < len(rows):
-        claims.release(rows[grant.granted :], grant.wait)
+        queue_again(rows[grant.granted :], grant.wait)
         paused.pause(account.id, grant.wait)
     window = channel(account.channel).window
     granted = _within_campaign_limits(rows[: grant.granted])
@@ -231,7 +231,7 @@ def _within_window(dispatcher: Dispatcher, account: ProviderAccount, rows: list[
     if kind.repeat_when_in_doubt:
         return rows
     room = kind.window - dispatcher.rows_of(account.id)
-    claims.release(rows[room:], 0.0)
+    queue_again(rows[room:], 0.0)
     return rows[:room]
 
 
@@ -243,7 +243,7 @@ def _within_campaign_limits(rows: list[Claimed]) -> list[Claimed]:
         of_campaign = [row for row in rows if row.campaign_id == campaign_id]
         limit = rate_limits.campaign_limit(campaign_id, policy.rate_per_s)
         over_limit = of_campaign[rate_limits.take_tokens(len(of_campaign), limit).granted :]
-        claims.release(over_limit, min(HELD_SECONDS, len(over_limit) / policy.rate_per_s))
+        queue_again(over_limit, min(HELD_SECONDS, len(over_limit) / policy.rate_per_s))
         rows = _without(rows, over_limit)
     return rows
 
@@ -263,7 +263,7 @@ def _send_batch(dispatcher: Dispatcher, account: ProviderAccount, rows: list[Cla
     # request
     _settle_unsent(unsent)
     # not settled: a pause of a day must not write a day's history of every row
-    claims.release(held, HELD_SECONDS)
+    queue_again(held, HELD_SECONDS)
 
 
 def _begun(account: ProviderAccount, rows: list[Claimed], claimed_at: float) -> list[Claimed]:

@@ -31,21 +31,23 @@ MOST_OF_GROUP, _BATCH = 10_000, 1_000
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What became of a group. `more`: there are further notifications; another call cancels them."""
+    """What became of a group. `messages` were cancelled; those `in_flight` keep the provider's answer, and are
+    cancelled where another attempt would follow. `more`: there are further notifications; another call cancels them."""
 
     notifications: int
     messages: int
+    in_flight: int
     more: bool
 
 
 def cancel(notification: Notification, mode: str) -> None:
-    """Cancel what has not left of a notification. Raises Conflict when nothing of it was or is cancelled, or when a
-    test key would cancel a live notification."""
+    """Cancel what has not left of a notification; what is in flight is not tried again. Raises Conflict when all of it
+    has ended otherwise, or when a test key would cancel a live notification."""
     _check_mode(notification, mode)
     cancelled = _cancel(notification.tenant_id, [notification.pk])
-    if not cancelled and not _was_cancelled(notification):
+    if not any(cancelled) and not _was_cancelled(notification):
         raise _too_late("cancel")
-    _log("cancel", notification.tenant_id, messages=cancelled, notification=str(notification.pk))
+    _log("cancel", notification.tenant_id, notification=str(notification.pk), **cancelled._asdict())
 
 
 def cancel_group(tenant_id: uuid.UUID, group_key: str, mode: str) -> Cancelled:
@@ -56,9 +58,10 @@ def cancel_group(tenant_id: uuid.UUID, group_key: str, mode: str) -> Cancelled:
     if not ids and not Notification.objects.filter(tenant_id=tenant_id, group_key=group_key, mode__in=modes).exists():
         raise NotFound(f"There is no notification with the group key {group_key!r}.")
     chosen = ids[:MOST_OF_GROUP]
-    cancelled = sum(_cancel(tenant_id, chosen[at : at + _BATCH]) for at in range(0, len(chosen), _BATCH))
-    _log("cancel", tenant_id, messages=cancelled, notifications=len(chosen))
-    return Cancelled(len(chosen), cancelled, more=len(ids) > MOST_OF_GROUP)
+    cancelled = [_cancel(tenant_id, chosen[at : at + _BATCH]) for at in range(0, len(chosen), _BATCH)]
+    ended, in_flight = sum(each.ended for each in cancelled), sum(each.in_flight for each in cancelled)
+    _log("cancel", tenant_id, ended=ended, in_flight=in_flight, notifications=len(chosen))
+    return Cancelled(len(chosen), ended, in_flight, more=len(ids) > MOST_OF_GROUP)
 
 
 def reschedule(
@@ -83,8 +86,8 @@ def reschedule(
     return at
 
 
-def _cancel(tenant_id: uuid.UUID, notifications: Sequence[uuid.UUID]) -> int:
-    """Cancel what has not left; returns how many messages. The places of what never left are free again."""
+def _cancel(tenant_id: uuid.UUID, notifications: Sequence[uuid.UUID]) -> waiting_rows.Cancelled:
+    """Cancel what has not left. The places of what never left are free again."""
     with transaction.atomic():
         has_places = places.lock_holders(tenant_id, notifications)
         cancelled = waiting_rows.cancel(notifications)

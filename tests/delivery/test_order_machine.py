@@ -29,7 +29,7 @@ from notifier.delivery.content import templates
 from notifier.delivery.ledger import claims, waiting_rows
 from notifier.delivery.ledger.claims import Claimed, ClaimOptions
 from notifier.delivery.ledger.retry import HOLD_SECONDS
-from notifier.delivery.ledger.settle import Outcome, settle
+from notifier.delivery.ledger.settle import Outcome, queue_again, settle
 from notifier.delivery.sweep import sweep
 from notifier.models import Delivery, OrderingQueue, Template
 from notifier.vocabulary.people import SendRequest
@@ -75,6 +75,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.accepted: dict[Any, list[uuid.UUID]] = defaultdict(list)
         #: messages that gave up their place: parked at acceptance, or a retry that waits longer than a turn is held
         self.parked: set[uuid.UUID] = set()
+        #: messages whose cancellation was answered: no other attempt follows
+        self.cancelled: set[uuid.UUID] = set()
 
     # ---- what happens ----------------------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ class OrderMachine(RuleBasedStateMachine):
     def claim(self, n: int, channel: str, limit: int) -> None:
         begins = channel == "in_app"
         rows = claims.claim(channel, LANES, limit, (), ClaimOptions(begin=begins))
+        assert not self.cancelled.intersection(row.id for row in rows)
         if begins:
             self._leaves(rows)
             self.workers[n].sending += rows
@@ -134,8 +137,18 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(n=st.integers(0, 1), wait=st.sampled_from([0.0, 15.0]))
     def release(self, n: int, wait: float) -> None:
         worker = self.workers[n]
-        claims.release(worker.claimed, wait)
+        unsent = [row for row in worker.sending if row.channel == "in_app"]  # its claim began it
+        queue_again(worker.claimed + unsent, wait)
         worker.claimed = []
+        worker.sending = [row for row in worker.sending if row not in unsent]
+
+    @rule(n=st.integers(0, 1), answer=st.sampled_from(sorted(ANSWERS)))
+    def refuse_unsent(self, n: int, answer: str) -> None:
+        """A check after the claim decided that the messages do not leave, or not now."""
+        worker = self.workers[n]
+        claims.unbegin(worker.sending)
+        self._settle([ANSWERS[answer](row) for row in worker.sending])
+        worker.sending = []
 
     @rule(n=st.integers(0, 1))
     def kill(self, n: int) -> None:
@@ -158,7 +171,7 @@ class OrderMachine(RuleBasedStateMachine):
             holds = before["fence"] == row.fence and before["status"] in IN_FLIGHT
             written = self._settle([ANSWERS[answer](row)])
             assert written == holds
-            claims.release([row], 0.0)
+            queue_again([row], 0.0)
             assert claims.renew([row]) == []
             if not holds:
                 assert Delivery.objects.values().get(pk=row.id) == before
@@ -183,12 +196,18 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        waiting = list(self._rows().filter(status__in=[Status.QUEUED, Status.CLAIMED]).order_by("seq"))
-        if waiting:
-            row = data.draw(st.sampled_from(waiting), label="row")
-            assert waiting_rows.cancel([row.notification_id]) == 1
+        unfinished = list(self._rows().filter(status__lt=Status.SENT).order_by("seq"))
+        if unfinished:
+            row = data.draw(st.sampled_from(unfinished), label="row")
+            in_flight = row.status == Status.SENDING
+            assert waiting_rows.cancel([row.notification_id]) == (not in_flight, in_flight)
+            self.cancelled.add(row.id)
 
     # ---- what always holds -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def a_cancelled_message_waits_for_nothing(self) -> None:
+        assert not self._rows().filter(pk__in=self.cancelled, status__in=[Status.QUEUED, Status.CLAIMED]).exists()
 
     @invariant()
     def queues_agree_with_their_rows(self) -> None:

@@ -78,7 +78,7 @@ def test_a_cancelled_message_is_told(told_shop: Shop) -> None:
     told_shop.accept(an_order(send_at=datetime.now(UTC) + timedelta(hours=1)))
     [delivery] = told_shop.deliveries()
     assert delivery.notification_id is not None
-    assert waiting_rows.cancel([delivery.notification_id]) == 1
+    assert waiting_rows.cancel([delivery.notification_id]).ended == 1
     assert told()[-1][0] == "delivery.cancelled"
     assert told()[-1][1]["reason"] == "by_request"
 

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from notifier.delivery.caps.sharing import PlaceKey, PlaceRequest, share
 from notifier.delivery.infra import bulk
+from notifier.delivery.ledger.history import not_before
 from notifier.delivery.planning.cap_rules import Cap, CapWindow
 from notifier.vocabulary.status import Status
 
@@ -200,6 +201,14 @@ def lock_holders(tenant_id: uuid.UUID, notifications: Sequence[uuid.UUID]) -> bo
 def give_back_cancelled(tenant_id: uuid.UUID, notifications: Sequence[uuid.UUID], low: uuid.UUID) -> None:
     """Give back the places of those notifications of which no message left. `low`: no delivery has a smaller id."""
     _give_back(_GIVE_BACK_CANCELLED, {"tenant": tenant_id, "notifications": list(notifications), "low": low})
+
+
+def give_back_cancelled_late(notifications: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    """The same for messages that were in flight when they were cancelled, and did not leave: tenant and id of each
+    notification."""
+    for tenant_id in sorted({tenant_id for tenant_id, _ in notifications}):
+        own = sorted(notification for tenant, notification in notifications if tenant == tenant_id)
+        give_back_cancelled(tenant_id, own, not_before(own))
 
 
 def give_back_campaign(tenant_id: uuid.UUID, campaign_id: uuid.UUID, ids: tuple[uuid.UUID, uuid.UUID]) -> None:

@@ -207,6 +207,9 @@ def _claim(statement: str, channel: str, limit: int, more: Mapping[str, Any]) ->
 
 # ---- claimed rows --------------------------------------------------------------------------------------------------
 
+#: of a row that is `sending`: its cancellation was asked for meanwhile. The row keeps the provider's answer, and ends
+#: instead of returning to its queue (settle)
+CANCEL_ASKED = f"d.reason = '{Reason.BY_REQUEST}'"
 _FENCED: bulk.Columns = {"id": "uuid", "fence": "integer"}
 _BEGIN = f"""
 UPDATE notifier_delivery d SET status = {Status.SENDING}, attempt = d.attempt + 1,
@@ -242,25 +245,28 @@ _OURS = f"d.id = held.id AND d.fence = held.fence AND d.status IN ({Status.CLAIM
 _RELEASE = f"""
 UPDATE notifier_delivery d SET status = {Status.QUEUED}, {_NOT_BEGUN}, lease_until = NULL,
   due_at = greatest(d.due_at, now() + make_interval(secs => %s::float8))
-FROM {bulk.unnest("held", _FENCED)} WHERE {_OURS}
+FROM {bulk.unnest("held", _FENCED)} WHERE {_OURS} AND NOT {CANCEL_ASKED}
+RETURNING d.id
 """
 
 
-def release(rows: Sequence[Claimed], wait: float) -> None:
-    """Queue rows again that were not sent, due in `wait` seconds; they keep their turn and their attempts."""
-    if rows:
-        with bulk.cursor() as cursor:
-            cursor.execute(_RELEASE, [wait, *_fences(rows)], prepare=True)
+def release(rows: Sequence[Claimed], wait: float) -> list[Claimed]:
+    """Queue rows again that were not sent, due in `wait` seconds; they keep their turn and their attempts. Returns the
+    others: rows that this worker lost, and rows to cancel. `settle.queue_again` ends these."""
+    queued = bulk.fetch_ids(_RELEASE, [wait, *_fences(rows)]) if rows else set()
+    return [row for row in rows if row.id not in queued]
 
 
 _UNBEGIN = f"""
-UPDATE notifier_delivery d SET status = {Status.CLAIMED}, {_NOT_BEGUN}
+UPDATE notifier_delivery d SET {_NOT_BEGUN},
+  status = CASE WHEN {CANCEL_ASKED} THEN d.status ELSE {Status.CLAIMED} END
 FROM {bulk.unnest("held", _FENCED)} WHERE {_OURS}
 """
 
 
 def unbegin(rows: Sequence[Claimed]) -> None:
-    """Turn begun rows into merely claimed ones: they were not sent, and will not be."""
+    """Turn begun rows into merely claimed ones: they were not sent, and will not be. A row to cancel stays `sending`,
+    so that no other process queues it again; its attempt is not counted either."""
     if rows:
         with bulk.cursor() as cursor:
             cursor.execute(_UNBEGIN, _fences(rows), prepare=True)
@@ -280,4 +286,6 @@ def renew(rows: Sequence[Claimed]) -> list[Claimed]:
 
 
 def _fences(rows: Sequence[Claimed]) -> list[Array]:
-    return bulk.by_column(_FENCED, [(row.id, row.fence) for row in rows])
+    """In the order of their ids, in which a cancellation locks rows, too: two orders would be a deadlock."""
+    ordered = sorted(rows, key=lambda row: row.id.int)
+    return bulk.by_column(_FENCED, [(row.id, row.fence) for row in ordered])

@@ -6,9 +6,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -18,7 +19,7 @@ from notifier import failpoints
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
 from notifier.delivery.infra.db_retry import retry_while_db_down
-from notifier.delivery.ledger import history, ordering, route_rows
+from notifier.delivery.ledger import claims, history, ordering, route_rows
 from notifier.delivery.ledger.claims import Claimed
 from notifier.delivery.ledger.people.dead_addresses import DeadAddress, mark_addresses_dead
 from notifier.delivery.ledger.reports import awaited_receipts
@@ -130,6 +131,9 @@ _OUTCOME: bulk.Columns = {
 # write only rows that no other row of their queue waits for. Then there is no turn to pass on, and the statement is a
 # transaction of its own. Otherwise a later statement passes the turn on, because it sees the rows that were accepted
 # until the queue was locked; this statement does not.
+# A row that is to be cancelled (claims.CANCEL_ASKED) ends where it would be queued again. The row decides, because the
+# cancellation may have come just now
+_AGAIN = f"NOT o.final AND NOT {claims.CANCEL_ASKED}"
 _SETTLE = f"""
 WITH o AS MATERIALIZED (SELECT * FROM {bulk.unnest("u", _OUTCOME)}),
 queued AS MATERIALIZED (
@@ -140,15 +144,19 @@ queued AS MATERIALIZED (
   SELECT * FROM queued UNION ALL SELECT o.*, NULL, 0 FROM o WHERE lane IS NULL
 ), done AS (
   UPDATE notifier_delivery d SET
-    status = o.status, reason = o.reason, detail = left(o.detail, 300),
+    status = CASE WHEN o.final OR {_AGAIN} THEN o.status WHEN o.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN}
+      ELSE {Status.CANCELLED} END,
+    reason = CASE WHEN o.final OR {_AGAIN} OR o.reason = '{Reason.IN_DOUBT}' THEN o.reason ELSE d.reason END,
+    detail = left(o.detail, 300),
     provider_ref = CASE WHEN o.provider_ref = '' THEN d.provider_ref ELSE o.provider_ref END,
-    due_at = CASE WHEN o.final THEN d.due_at ELSE now() + make_interval(secs => o.wait) END,
-    account_id = COALESCE(o.account_id, d.account_id), queue_position = o.queue_position, lease_until = NULL,
-    content = COALESCE(d.content, o.content), settled_at = CASE WHEN o.final THEN clock_timestamp() END
+    due_at = CASE WHEN {_AGAIN} THEN now() + make_interval(secs => o.wait) ELSE d.due_at END,
+    account_id = CASE WHEN {_AGAIN} THEN COALESCE(o.account_id, d.account_id) ELSE d.account_id END,
+    queue_position = o.queue_position, lease_until = NULL,
+    content = COALESCE(d.content, o.content), settled_at = CASE WHEN {_AGAIN} THEN NULL ELSE clock_timestamp() END
   FROM ready o
   WHERE d.id = o.id AND d.fence = o.fence AND d.status IN ({Status.CLAIMED}, {Status.SENDING})
     AND (o.in_queue <= 1 OR NOT %b::boolean)
-  RETURNING d.id, o.queue_id, o.final, o.queue_position
+  RETURNING d.id, o.queue_id, d.status >= {Status.SENT} AS final, o.queue_position, o.final AS was_final
 ), moved AS (
   UPDATE notifier_orderingqueue l SET unfinished = l.unfinished - f.ended, turn_taken = l.turn_taken AND NOT f.freed
   FROM (SELECT queue_id, count(*) FILTER (WHERE final) AS ended,
@@ -156,12 +164,28 @@ queued AS MATERIALIZED (
         FROM done WHERE queue_id IS NOT NULL GROUP BY queue_id) f
   WHERE l.id = f.queue_id RETURNING l.id, l.unfinished, l.turn_taken
 )
-SELECT id, NULL FROM done
-UNION ALL SELECT NULL, id FROM moved WHERE unfinished > 0 AND NOT turn_taken
+SELECT id, NULL, final AND NOT was_final FROM done
+UNION ALL SELECT NULL, id, false FROM moved WHERE unfinished > 0 AND NOT turn_taken
 """
 
 
 log = structlog.get_logger("notifier.delivery")
+
+#: is given the tenant and the id of notifications whose messages ended after their cancellation was answered
+CancelledLate = Callable[[Collection[tuple[uuid.UUID, uuid.UUID]]], object]
+_cancelled_late: list[CancelledLate] = []
+
+
+def register_cancelled_late(tell: CancelledLate) -> None:
+    """Register what is told, in a transaction of its own: what such messages have taken is free again."""
+    _cancelled_late.append(tell)
+
+
+def _tell_cancelled(outcomes: Sequence[Outcome]) -> None:
+    notifications = {(o.row.tenant_id, o.row.notification_id) for o in outcomes if o.row.notification_id}
+    for tell in _cancelled_late:
+        tell(notifications)
+
 
 #: a settlement of at most so many messages is logged message by message
 LOGGED_SINGLY = 5
@@ -184,23 +208,23 @@ def _settle(outcomes: Sequence[Outcome]) -> int:
     began = time.monotonic()
     plain = [o for o in outcomes if o.plain]
     done = _write_plain(plain) if plain else set()
+    settled = [o for o in plain if o.row.id in done]
     if len(done) < len(outcomes):
-        done |= _settle_whole([o for o in outcomes if o.row.id not in done])
+        settled += _settle_whole([o for o in outcomes if o.row.id not in done])
     failpoints.reach("settle.after-commit")
     measures.observe(measures.SETTLE_SECONDS, time.monotonic() - began)
-    settled = [o for o in outcomes if o.row.id in done]
     _count(settled)
     _log(settled)
-    return len(done)
+    return len(settled)
 
 
 def _write_plain(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
     """Write outcomes from which nothing follows but events for webhooks, in one statement where no endpoint wants
     them."""
     if not webhooks.is_told({o.row.tenant_id for o in outcomes}):
-        return _write(outcomes, alone=True)[0]
+        return _write(outcomes, alone=True).done
     with transaction.atomic():
-        done, _ = _write(outcomes, alone=True)
+        done = _write(outcomes, alone=True).done
         webhooks.ended_of_tenants((o.row.tenant_id, o.row.id) for o in outcomes if o.row.id in done)
     return done
 
@@ -216,23 +240,39 @@ def _count(outcomes: Sequence[Outcome]) -> None:
             measures.count(measures.RETRIES, number, queue)
 
 
-def _settle_whole(outcomes: Sequence[Outcome]) -> set[uuid.UUID]:
-    """Write outcomes and everything that follows from them, in one transaction."""
+def _settle_whole(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write outcomes and everything that follows from them, in one transaction; returns those that counted."""
     with transaction.atomic():
-        done, freed = _write(outcomes, alone=False)
-        counted = [o for o in outcomes if o.row.id in done]
+        written = _write(outcomes, alone=False)
+        counted = [_cancelled(o) if o.row.id in written.cancelled else o for o in outcomes if o.row.id in written.done]
+        if cancelled := [o for o in counted if o.row.id in written.cancelled]:
+            transaction.on_commit(lambda: _tell_cancelled(cancelled))
         _add_history(counted)
         mark_addresses_dead([o.dead for o in counted if o.address_is_dead])
         store_dead_letters([_letter(o) for o in counted if o.dead_letter])
         awaited_receipts.store(_awaited(counted))
         webhooks.ended_of_tenants((o.row.tenant_id, o.row.id) for o in counted if o.final)
-        if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(freed)}:
+        if queues := {queue_of(channel, lane) for channel, lane in ordering.pass_on(written.freed)}:
             transaction.on_commit(lambda: signal.notify(queues))
         # last: it may wait for a sweep that holds a route
         route_rows.wake(
             {o.row.notification_id for o in counted if o.status > Status.DELIVERED and o.row.notification_id}
         )
-    return done
+    return counted
+
+
+def _cancelled(o: Outcome) -> Outcome:
+    """The outcome as it was written of a row that was to be cancelled: the end in place of another attempt."""
+    if o.reason == Reason.IN_DOUBT:
+        return replace(o, status=Status.UNKNOWN, held=False)
+    return replace(o, status=Status.CANCELLED, reason=Reason.BY_REQUEST, held=False)
+
+
+def queue_again(rows: Sequence[Claimed], wait: float) -> None:
+    """Queue rows again that were not sent, due in `wait` seconds; end those of them that are to be cancelled."""
+    if left := retry_while_db_down(lambda: claims.release(rows, wait)):
+        claims.unbegin(left)
+        settle([Outcome(row, Status.QUEUED) for row in left])
 
 
 def _log(outcomes: Sequence[Outcome]) -> None:
@@ -255,8 +295,16 @@ def _log(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID], list[int]]:
-    """The ids of the rows that were written, and of the queues whose turn is free for a waiting row."""
+class _Written(NamedTuple):
+    """The ids of the rows that were written, of those that ended because they were to be cancelled, and of the queues
+    whose turn is free for a waiting row."""
+
+    done: set[uuid.UUID]
+    cancelled: set[uuid.UUID]
+    freed: list[int]
+
+
+def _write(outcomes: Sequence[Outcome], *, alone: bool) -> _Written:
     columns = bulk.by_column(
         _OUTCOME,
         [
@@ -272,8 +320,11 @@ def _write(outcomes: Sequence[Outcome], *, alone: bool) -> tuple[set[uuid.UUID],
     with bulk.cursor() as cursor:
         cursor.execute(_SETTLE, [*columns, alone], binary=True, prepare=True)
         rows = cursor.fetchall()
-    delivery_ids = {delivery_id for delivery_id, _ in rows if delivery_id is not None}
-    return delivery_ids, [queue_id for _, queue_id in rows if queue_id is not None]
+    return _Written(
+        {delivery_id for delivery_id, _, _ in rows if delivery_id is not None},
+        {delivery_id for delivery_id, _, cancelled in rows if cancelled},
+        [queue_id for _, queue_id, _ in rows if queue_id is not None],
+    )
 
 
 def _awaited(outcomes: Sequence[Outcome]) -> list[AwaitedMessage]:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from notifier.channels.queues import queue_of
 from notifier.delivery.infra import bulk
-from notifier.delivery.ledger import ordering, route_rows
+from notifier.delivery.ledger import claims, ordering, route_rows
 from notifier.delivery.ledger.history import not_before
 from notifier.delivery.ledger.settle import store_dead_letters
 from notifier.delivery.wakeup import signal
@@ -27,17 +27,26 @@ _NOT_LEFT = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED})"
 _IN_QUEUE = ", ".join(str(int(position)) for position in IN_QUEUE)
 _UNTRIED = f"{_NOT_LEFT} AND d.queue_position IN ({_IN_QUEUE}) AND d.attempt = 0 AND d.reason <> '{Reason.IN_DOUBT}'"
 
-# a row that is being sent, too: it may return to its queue before the queues are locked
+# a row that is being sent, too: it may return to its queue
 _UNFINISHED = f"d.status IN ({Status.QUEUED}, {Status.CLAIMED}, {Status.SENDING})"
 _KEYS = f"SELECT DISTINCT {_KEY} FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_UNFINISHED}"
 
 # a row whose earlier attempt got no answer may have arrived: it ends unknown, not cancelled
+# The worker of a row that is `sending` may have written no request yet, and may queue the row again: the row is marked
+# (claims.CANCEL_ASKED), its worker keeps it, and it ends with the worker's outcome. One statement for both, because a
+# claim or a release may change the status at this moment. Rows are locked in the order of their ids, as workers do
+_SENDING = f"d.status = {Status.SENDING}"
 _CANCEL = f"""
-UPDATE notifier_delivery d SET settled_at = clock_timestamp(), lease_until = NULL, fence = d.fence + 1,
-  status = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN} ELSE {Status.CANCELLED} END,
-  reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' THEN d.reason ELSE '{Reason.BY_REQUEST}' END
-WHERE {_OF_NOTIFICATIONS} AND {_NOT_LEFT}
-RETURNING {_KEY}, d.queue_position, true, d.id
+UPDATE notifier_delivery d SET
+  settled_at = CASE WHEN {_SENDING} THEN d.settled_at ELSE clock_timestamp() END,
+  lease_until = CASE WHEN {_SENDING} THEN d.lease_until END,
+  fence = d.fence + CASE WHEN {_SENDING} THEN 0 ELSE 1 END,
+  status = CASE WHEN {_SENDING} THEN d.status WHEN d.reason = '{Reason.IN_DOUBT}' THEN {Status.UNKNOWN}
+    ELSE {Status.CANCELLED} END,
+  reason = CASE WHEN d.reason = '{Reason.IN_DOUBT}' AND NOT {_SENDING} THEN d.reason ELSE '{Reason.BY_REQUEST}' END
+FROM (SELECT d.id FROM notifier_delivery d WHERE {_OF_NOTIFICATIONS} AND {_UNFINISHED} ORDER BY d.id FOR UPDATE) old
+WHERE d.id = old.id AND d.id >= %(low)s::uuid AND {_UNFINISHED}
+RETURNING {_KEY}, CASE WHEN NOT {_SENDING} THEN d.queue_position END, NOT {_SENDING}, d.id
 """
 
 # A row becomes PARKED, and the sweep lets it join its queue when it is due. RETURNING knows no value from before the
@@ -88,27 +97,37 @@ RETURNING {_KEY}, CASE WHEN d.campaign_id IS NULL THEN d.queue_position END, tru
 _OF_GROUP = f"""
 SELECT n.id FROM notifier_notification n
 WHERE n.tenant_id = %s AND n.group_key = %s AND n.mode = ANY(%s)
-  AND EXISTS (SELECT FROM notifier_delivery d WHERE d.notification_id = n.id AND {_NOT_LEFT})
+  AND EXISTS (SELECT FROM notifier_delivery d WHERE d.notification_id = n.id AND {_UNFINISHED}
+              AND NOT ({_SENDING} AND {claims.CANCEL_ASKED}))
 ORDER BY n.id LIMIT %s
 """
 
 
 def waiting_of_group(tenant_id: uuid.UUID, group_key: str, modes: Sequence[str], most: int) -> list[uuid.UUID]:
-    """Up to `most` of the tenant's notifications with this group key of which a message has not left, oldest first."""
+    """Up to `most` of the tenant's notifications with this group key of which a message has not ended, oldest first;
+    not those whose messages in flight are all to be cancelled."""
     with bulk.cursor() as cursor:
         cursor.execute(_OF_GROUP, [tenant_id, group_key, list(modes), most])
         return [notification_id for (notification_id,) in cursor.fetchall()]
 
 
-def cancel(notifications: Sequence[uuid.UUID]) -> int:
-    """Cancel the messages of these notifications that have not left, those of digests and later steps as well; returns
-    how many. A message whose request has begun is not among them."""
+class Cancelled(NamedTuple):
+    """How many messages ended, and how many are in flight: these keep the provider's answer, and are not tried
+    again."""
+
+    ended: int = 0
+    in_flight: int = 0
+
+
+def cancel(notifications: Sequence[uuid.UUID]) -> Cancelled:
+    """Cancel the messages of these notifications that have not left, those of digests and later steps as well."""
     if not notifications:
-        return 0
+        return Cancelled()
     with transaction.atomic():
-        cancelled = _change(_CANCEL, _values(notifications))
+        changed = _change(_CANCEL, _values(notifications))
         route_rows.end(notifications)
-    return cancelled
+    ended = sum(row[6] for row in changed)
+    return Cancelled(ended, len(changed) - ended)
 
 
 def move(notifications: Sequence[uuid.UUID], due: datetime) -> int:
@@ -118,7 +137,7 @@ def move(notifications: Sequence[uuid.UUID], due: datetime) -> int:
         return 0
     values = {**_values(notifications), "due": due}
     with transaction.atomic():
-        moved = _change(_MOVE, values)
+        moved = len(_change(_MOVE, values))
         if moved:
             with bulk.cursor() as cursor:
                 cursor.execute(_MOVE_LATER_STEPS, values)
@@ -168,22 +187,25 @@ def _values(notifications: Sequence[uuid.UUID]) -> dict[str, Any]:
     return {"notifications": list(notifications), "low": not_before(notifications)}
 
 
-def _change(statement: str, values: Mapping[str, Any]) -> int:
+#: of a changed row: its key, its position in the queue that it leaves (None: it leaves none), whether it ended, its id
+_Changed = tuple[uuid.UUID, uuid.UUID, str, int, str, int | None, bool, uuid.UUID]
+
+
+def _change(statement: str, values: Mapping[str, Any]) -> list[_Changed]:
     with bulk.cursor() as cursor:
         cursor.execute(_KEYS, values)
         # the queue of a later step may have no row yet, and the sweep that starts the step locks it first, too
         locked = ordering.lock(cursor.fetchall(), create_missing=True)
         cursor.execute(statement, values)
-        changed = cursor.fetchall()
+        changed: list[_Changed] = cursor.fetchall()
     _leave_queues(locked, changed)
-    # of each: the tenant, whether the row ended, its id
     webhooks.ended_of_tenants((row[0], row[7]) for row in changed if row[6])
-    return len(changed)
+    return changed
 
 
 def _leave_queues(
     locked: dict[ordering.Key, ordering.OrderingQueue],
-    changed: Sequence[tuple[uuid.UUID, uuid.UUID, str, int, str, int | None, bool, uuid.UUID]],
+    changed: Sequence[_Changed],
 ) -> None:
     """Count the rows that ended, free the turns of rows that had one, and pass the turns on. A row outside of its queue
     was not counted; a row without a position has no queue."""

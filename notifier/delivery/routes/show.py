@@ -9,7 +9,7 @@ from typing import Any
 from notifier.delivery.routes.decide import StepRow, next_step_at
 from notifier.models import Delivery, Notification, Route
 from notifier.vocabulary.routes import from_json, step_of
-from notifier.vocabulary.status import Reason, Status
+from notifier.vocabulary.status import FINAL, Reason, Status
 
 #: waiting: for an earlier step; started: its messages left, or were decided; not_needed: an earlier step reached the
 #: recipient; cancelled: over the API
@@ -42,7 +42,7 @@ def _state(of_step: Sequence[StepRow], stored: Route, number: int) -> str:
     if any(row.waits_for_step for row in of_step):
         return WAITING
     for reason, state in ((Reason.NOT_NEEDED, NOT_NEEDED), (Reason.BY_REQUEST, CANCELLED)):
-        if any(row.reason == reason for row in of_step):
+        if any(row.reason == reason and row.status in FINAL for row in of_step):
             return state
     # its messages were suppressed at acceptance, and its turn has not come
     return WAITING if number > stored.step and stored.due_at is not None else STARTED

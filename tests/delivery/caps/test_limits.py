@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from campaigns.models import Shard
 from campaigns.sending.claim import claim as claim_shard
 from campaigns.sending.recheck import Recheck
 from inbox.models import InboxMessage
+from notifier.channels.in_app import InAppMessage
 from notifier.delivery import Accepted
 from notifier.delivery.caps import last_look, loading
 from notifier.delivery.ledger.claims import claim
@@ -23,11 +25,13 @@ from notifier.delivery.send import deliver
 from notifier.delivery.sweep import sweep
 from notifier.delivery.waiting import cancel
 from notifier.models import CapCount, Delivery, FrequencyCap, Notification
+from notifier.providers.base import Answers
 from notifier.vocabulary.people import SendRequest
 from notifier.vocabulary.status import Lane, Mode, Reason, Status
+from notifier.vocabulary.verdicts import Sent, Temporary, Verdict
 from tenants.models import Category
 from tests.delivery.build import Shop, a_shop, an_order
-from tests.delivery.scenes import a_campaign, age_leases, of_campaign, running, send_shards
+from tests.delivery.scenes import a_campaign, age_leases, answering, of_campaign, running, send_shards
 
 pytestmark = pytest.mark.django_db
 TOMORROW = timedelta(days=1)
@@ -103,6 +107,24 @@ def test_a_cancelled_message_gives_its_place_back(market: Shop) -> None:
     cancel(Notification.objects.get(), Mode.LIVE)
     assert holders() == [0]
     assert accepted(market, an_order()) == ["queued"]
+
+
+@pytest.mark.parametrize(("verdict", "places"), [(Temporary("503"), 0), (Sent(), 1)])
+def test_a_message_that_is_cancelled_in_flight_gives_its_place_back_unless_it_leaves(
+    market: Shop, django_capture_on_commit_callbacks: Any, verdict: Verdict, places: int
+) -> None:
+    cap(market)
+    accepted(market, an_order())
+
+    def answer(messages: Sequence[InAppMessage]) -> Iterator[Answers]:
+        cancel(Notification.objects.get(), Mode.LIVE)
+        assert holders() == [1]
+        yield [(0, verdict)]
+
+    with answering(market, answer), django_capture_on_commit_callbacks(execute=True):
+        delivered()
+    assert Delivery.objects.get().status == (Status.SENT if places else Status.CANCELLED)
+    assert holders() == [places]
 
 
 def test_a_scheduled_message_takes_its_place_when_it_leaves(market: Shop) -> None:

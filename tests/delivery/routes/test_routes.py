@@ -177,7 +177,7 @@ def test_a_group_is_cancelled_with_its_later_steps(site: Site) -> None:
         site.send(PUSH_THEN_SMS, group_key="trip")
     site.work()
     got = site.api("POST", "/v1/notifications/cancel", {"group_key": "trip"})
-    assert got.body == {"notifications": 2, "messages": 2, "more": False}
+    assert got.body == {"notifications": 2, "messages": 2, "in_flight": 0, "more": False}
     site.work(11 * MINUTE)
     assert site.arrived() == ["push", "push"]
 
