@@ -23,6 +23,7 @@ from notifier.delivery.content.links.preferences_link import new_link, url_of
 from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, needing_confirmation
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
+from tenants.people.preferences import lock_preferences
 
 #: a longer rest is an opt-out, which `everything_off` says
 LONGEST_SNOOZE = timedelta(days=366)
@@ -86,7 +87,7 @@ def change(
     InvalidInput, naming the field."""
     now = datetime.now(UTC)
     with transaction.atomic():
-        stored = Preference.objects.select_for_update().filter(recipient_id=recipient_id).first() or Preference()
+        stored = lock_preferences(tenant_id, recipient_id)
         named = {*values.get("categories", {}), *values.get("preferred_channels", {}), *_stored_keys(stored)}
         known = Category.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
         changed = columns(values, frozenset(known), stored, now)
@@ -95,11 +96,11 @@ def change(
         if to_confirm:
             kept_back = {entry for entries in to_confirm.values() for entry in entries}
             changed["categories_on"] = [entry for entry in opt_ins if entry not in kept_back]
-        preference, _ = Preference.objects.update_or_create(
-            recipient_id=recipient_id, defaults={"tenant_id": tenant_id, **changed}
-        )
+        for column, value in changed.items():
+            setattr(stored, column, value)
+        stored.save(update_fields=[*changed, "updated_at"])
         ask_to_confirm(tenant_id, recipient_id, to_confirm, origin, now)
-    return preference
+    return stored
 
 
 def _stored_keys(stored: Preference) -> set[str]:

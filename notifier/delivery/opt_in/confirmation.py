@@ -7,8 +7,9 @@ from datetime import datetime
 
 from notifier.channels import channels
 from notifier.delivery.opt_in.requests import LIFE, Origin
-from tenants.models import OptInProof, Preference
+from tenants.models import OptInProof
 from tenants.people.opt_out import without
+from tenants.people.preferences import lock_preferences
 
 
 def is_over(proof: OptInProof, now: datetime) -> bool:
@@ -30,8 +31,7 @@ def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: date
     if proof is None:
         return None
     # the preferences are locked before the proof, as `ask_to_confirm` does
-    Preference.objects.get_or_create(recipient_id=proof.recipient_id, defaults={"tenant_id": tenant_id})
-    preference = Preference.objects.select_for_update().get(recipient_id=proof.recipient_id)
+    preference = lock_preferences(tenant_id, proof.recipient_id)
     proof = OptInProof.objects.filter(pk=proof_id).first()  # as it is now; an erasure may have deleted it
     if proof is None:
         return None

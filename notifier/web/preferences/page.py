@@ -39,7 +39,7 @@ from notifier.web.preferences.state import (
 )
 from notifier.web.preferences.texts import LANGUAGES, own_texts, texts_for
 from tenants.access import scope
-from tenants.models import Preference
+from tenants.people.preferences import lock_preferences
 
 #: no confirmation mail can be sent to the recipient
 _NO_MAIL = ("no_confirmation", "confirmation_too_soon")
@@ -58,16 +58,18 @@ class PreferencesPage(View):
         """Stores what the form says, or sends a new link for one that has ended."""
         link = _read(token)
         with scope(link.tenant_id, source=ConsentSource.PERSON):
-            # the form is compared with what is stored, so an unsubscribe at the same moment comes before or after
-            Preference.objects.select_for_update().filter(recipient_id=link.recipient_id).first()
             state = _state(link)
             if link.ended:
                 sent = renewal.send_link(state)
                 return _ended(request, state, renewed=sent, refused=not sent)
             posted = _posted(request)
             try:
-                values = _values(posted, state)
-                change(link.tenant_id, link.recipient_id, values, origin_of(request, "page"))
+                with transaction.atomic():
+                    # the form is compared with what is stored, so an unsubscribe at the same moment comes before or
+                    # after
+                    lock_preferences(link.tenant_id, link.recipient_id)
+                    state = _state(link)
+                    change(link.tenant_id, link.recipient_id, _values(posted, state), origin_of(request, "page"))
             except WrongField as wrong:
                 return _form(request, state, posted, wrong=wrong.name)
             except InvalidInput as error:

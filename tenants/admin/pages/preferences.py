@@ -26,6 +26,7 @@ from tenants.admin.timeline.page import NAME as TIMELINE
 from tenants.admin.timeline.page import TimelinePage
 from tenants.models import Category, OptIn, Preference, Recipient
 from tenants.people import fields as checks
+from tenants.people.preferences import lock_preferences
 
 NAME = "recipient_preferences"
 TEMPLATE = "admin/tenants/recipient/preferences.html"
@@ -64,8 +65,10 @@ class PreferencesPage(TimelinePage):
             raise PermissionDenied
         record_read(request, recipient.tenant_id, recipient.pk, "preferences")
         with transaction.atomic():
-            locked = Preference.objects.select_for_update().filter(recipient=recipient).first()
-            preference = locked or Preference(tenant_id=recipient.tenant_id, recipient=recipient)
+            if request.method == "POST":
+                preference = lock_preferences(recipient.tenant_id, recipient.pk)
+            else:
+                preference = Preference.objects.filter(recipient=recipient).first() or Preference()
             form = PreferencesForm(request.POST if request.method == "POST" else None, instance=preference)
             if form.is_bound and form.is_valid():
                 _store(request, recipient, form.instance)
