@@ -29,7 +29,7 @@ from notifier.errors import InvalidInput
 from notifier.models import Delivery, ProviderAccount, Template
 from notifier.vocabulary.status import Mode
 from tenants.models import Category, OptInProof, Preference, Recipient, Suppression, Tenant
-from tenants.people.opt_out import without
+from tenants.people.opt_out import opt_out, without
 from tests.fixtures import Api, People, api_key
 
 pytestmark = pytest.mark.django_db
@@ -162,6 +162,30 @@ def test_what_was_confirmed_already_needs_no_mail_again(ann: Recipient, client: 
     client.post(path_of(mails()[0]))
     choose(ann, {"news": True, "orders": False})
     assert len(mails()) == 1 and opt_ins(ann) == ["news"]
+
+
+def test_who_unsubscribed_by_a_mail_is_asked_before_a_server_subscribes_them_again(
+    ann: Recipient, people: People, api: Any, client: Client
+) -> None:
+    Preference.objects.create(tenant=ann.tenant, recipient=ann, categories_on=["news"])
+    opt_out(ann.tenant_id, ann.pk, "email", "news")
+    put = ("PUT", "/v1/recipients/ann/preferences", {"categories": {"news": True}})
+    got = api(people.acme_key)(*put).body["categories"]["news"]
+    assert (got["email"], got["sms"]) == (False, True)
+    assert Preference.objects.get(recipient=ann).categories_off == ["news:email"]
+    client.post(path_of(mails()[0]))
+    row = Preference.objects.get(recipient=ann)
+    assert (row.categories_off, row.categories_on) == ([], ["news"])
+
+
+def test_an_opt_in_to_a_channel_holds_while_one_to_the_category_waits(ann: Recipient, client: Client) -> None:
+    choose(ann, {"news": {"email": True}})
+    client.post(path_of(mails()[0]))
+    OptInProof.objects.update(asked_at=datetime.now(UTC) - PAUSE)
+    choose(ann, {"news": True})
+    assert opt_ins(ann) == ["news:email"] and len(mails()) == 2
+    client.post(path_of(mails()[1]))
+    assert opt_ins(ann) == ["news"]
 
 
 def test_an_old_link_does_not_undo_a_later_opt_out(ann: Recipient, client: Client) -> None:

@@ -276,6 +276,24 @@ def test_a_double_opt_in_is_asked_for_by_mail(ann: Recipient, client: Client) ->
     assert refused.status_code == 400 and "no mail can be sent to you now" in text_of(refused)
 
 
+def test_a_confirmed_opt_in_is_narrowed_and_widened_again_without_a_mail(ann: Recipient, client: Client) -> None:
+    """Also by a recipient whom no mail reaches: an opt-out is never refused."""
+    Category.objects.filter(key="news").update(opt_in="double")
+    Recipient.objects.filter(pk=ann.pk).update(email="")
+    path = path_of(ann)
+    Preference.objects.create(tenant=ann.tenant, recipient=ann, categories_on=["news"])
+    send(client, path, checked(client.get(path)) - {"category.news.sms"})
+    assert stored(ann).categories_off == ["news:sms"] and "news:in_app" in stored(ann).categories_on
+    # the unsubscribe link leaves the opt-in; the recipient's own page ends the opt-out
+    Preference.objects.update(categories_on=["news"], categories_off=["news:in_app"])
+    assert send(client, path, quiet_from="22:00", quiet_until="07:00").status_code == 302
+    assert stored(ann).categories_off == ["news:in_app"] and "news:sms" in stored(ann).categories_on
+    Preference.objects.update(categories_on=["news"], categories_off=["news:in_app"])
+    assert send(client, path, checked(client.get(path)) | {"category.news.in_app"}).status_code == 302
+    assert stored(ann).categories_off == [] and "news:in_app" in stored(ann).categories_on
+    assert not Delivery.objects.exists()
+
+
 def test_the_tenants_own_texts_are_shown_as_text(ann: Recipient, client: Client) -> None:
     texts = {"en": {"title": "Hi {sender.__class__}", "intro": "<b>Choose</b>\nwell", "footer": "Acme & Co"}}
     ann.tenant.page_texts = texts

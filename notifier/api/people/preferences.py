@@ -20,7 +20,8 @@ from notifier.api.people import shapes
 from notifier.api.people.recipients import TAGS, check_not_erased, find
 from notifier.channels import channels
 from notifier.delivery.content.links.preferences_link import new_link, url_of
-from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, needing_confirmation
+from notifier.delivery.opt_in.new_opt_ins import by_category, decide
+from notifier.delivery.opt_in.requests import BY_API, Origin, ask_to_confirm, with_double_opt_in
 from notifier.errors import InvalidInput
 from tenants.models import Category, Preference
 from tenants.people.preferences import lock_preferences
@@ -59,8 +60,9 @@ class PreferencesView(TenantView):
         "Change preferences", shapes.PreferencesInput, shapes.PreferencesOutput, 404, tags=TAGS, examples=EXAMPLES
     )
     def put(self, request: Request, external_id: str) -> Response:
-        """Holds from now on, also for messages that were scheduled before. A new opt-in to a category with double
-        opt-in holds when the recipient has confirmed it by a mail: until then it stands under `consents` only."""
+        """Holds from now on, also for messages that were scheduled before. In a category with double opt-in, a new
+        opt-in, or one that ends an opt-out, holds when the recipient has confirmed it by a mail: until then it stands
+        under `consents` only."""
         values = self.read(shapes.PreferencesInput)
         recipient = find(self.tenant, external_id)
         check_not_erased(recipient)
@@ -91,16 +93,30 @@ def change(
         named = {*values.get("categories", {}), *values.get("preferred_channels", {}), *_stored_keys(stored)}
         known = Category.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
         changed = columns(values, frozenset(known), stored, now)
-        opt_ins = changed.get("categories_on", [])
-        to_confirm = needing_confirmation(tenant_id, [e for e in opt_ins if e not in stored.categories_on])
-        if to_confirm:
-            kept_back = {entry for entries in to_confirm.values() for entry in entries}
-            changed["categories_on"] = [entry for entry in opt_ins if entry not in kept_back]
+        to_confirm = _keep_back(tenant_id, stored, changed, origin) if "categories" in values else {}
         for column, value in changed.items():
             setattr(stored, column, value)
         stored.save(update_fields=[*changed, "updated_at"])
         ask_to_confirm(tenant_id, recipient_id, to_confirm, origin, now)
     return stored
+
+
+def _keep_back(
+    tenant_id: uuid.UUID, stored: Preference, changed: dict[str, Any], origin: Origin
+) -> dict[str, list[str]]:
+    """Let opt-ins of `changed` wait for the recipient's confirmation where they need it; returns, by category, the
+    entries that need it."""
+    before = by_category(stored.categories_off, stored.categories_on)
+    asked = by_category(changed["categories_off"], changed["categories_on"])
+    to_confirm = {}
+    for key in with_double_opt_in(tenant_id, [key for key, choices in asked.items() if choices.on]):
+        decision = decide(key, before[key], asked[key], by_recipient=origin.is_recipient)
+        if decision.to_confirm:
+            to_confirm[key], asked[key] = decision.to_confirm, decision.kept
+    if to_confirm:
+        changed["categories_off"] = sorted(entry for choices in asked.values() for entry in choices.off)
+        changed["categories_on"] = sorted(entry for choices in asked.values() for entry in choices.on)
+    return to_confirm
 
 
 def _stored_keys(stored: Preference) -> set[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime
+
+from django.db.models import Q
 
 from notifier.channels import channels
 from notifier.delivery.opt_in.requests import LIFE, Origin
@@ -17,10 +20,16 @@ def is_over(proof: OptInProof, now: datetime) -> bool:
     mail left. An old link must not undo an opt-out that came after that confirmation."""
     if proof.confirmed_at is not None:
         return False
-    same = OptInProof.objects.filter(
-        recipient_id=proof.recipient_id, category=proof.category, entries__contains=proof.entries
-    )
+    covers = Q(entries__contains=proof.entries) | Q(entries__contains=[proof.category])
+    same = OptInProof.objects.filter(covers, recipient_id=proof.recipient_id, category=proof.category)
     return proof.asked_at + LIFE <= now or same.filter(confirmed_at__gt=proof.asked_at).exists()
+
+
+def joined(opt_ins: Sequence[str], category: str, entries: Collection[str]) -> list[str]:
+    """The opt-ins with these entries of the category. An opt-in to the whole category stands for each channel."""
+    if category in opt_ins or category in entries:
+        return [*(entry for entry in opt_ins if entry.partition(":")[0] != category), category]
+    return [*opt_ins, *sorted({*entries} - {*opt_ins})]
 
 
 def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: datetime) -> OptInProof | None:
@@ -39,7 +48,7 @@ def confirm(tenant_id: uuid.UUID, proof_id: uuid.UUID, origin: Origin, now: date
         return proof
     proof.confirmed_at, proof.confirmed_from, proof.confirmed_with = now, origin.ip, origin.agent
     proof.save(update_fields=["confirmed_at", "confirmed_from", "confirmed_with"])
-    preference.categories_on = [*preference.categories_on, *(set(proof.entries) - set(preference.categories_on))]
+    preference.categories_on = joined(preference.categories_on, proof.category, proof.entries)
     preference.categories_off = without(preference.categories_off, proof.category, proof.entries, channels())
     preference.save(update_fields=["categories_on", "categories_off", "updated_at"])
     return proof

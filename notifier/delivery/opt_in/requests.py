@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,6 +48,11 @@ class Origin:
     agent: str = ""
     mode: Mode = Mode.LIVE
 
+    @property
+    def is_recipient(self) -> bool:
+        """Whether the recipient chose, with a link or a token of their own, and not the tenant's server."""
+        return self.by in ("page", "widget")
+
     @classmethod
     def from_headers(cls, by: str, ip: str | None, agent: str | None, mode: Mode = Mode.LIVE) -> Origin:
         return cls(by, ip or None, (agent or "")[:_LONGEST_AGENT].replace("\0", ""), mode)
@@ -56,18 +61,13 @@ class Origin:
 BY_API = Origin("api")
 
 
-def needing_confirmation(tenant_id: uuid.UUID, entries: Sequence[str]) -> dict[str, list[str]]:
-    """Those of these new opt-ins (`category` or `category:channel`) whose category has double opt-in, by category."""
-    if not entries:
-        return {}
-    keys = {entry.partition(":")[0] for entry in entries}
+def with_double_opt_in(tenant_id: uuid.UUID, keys: Collection[str]) -> list[str]:
+    """Those of these categories that have double opt-in."""
+    if not keys:
+        return []
     marketing_by_tenant = Q(opt_in="", kind=Kind.MARKETING, tenant__opt_in=OptIn.DOUBLE)
     double = Category.objects.filter(Q(opt_in=OptIn.DOUBLE) | marketing_by_tenant, tenant_id=tenant_id, key__in=keys)
-    by_category: dict[str, list[str]] = {key: [] for key in double.values_list("key", flat=True)}
-    for entry in entries:
-        if (key := entry.partition(":")[0]) in by_category:
-            by_category[key].append(entry)
-    return by_category
+    return sorted(double.values_list("key", flat=True))
 
 
 def unconfirmed(recipient_id: uuid.UUID, now: datetime) -> list[str]:
@@ -137,7 +137,7 @@ def _widen(last: OptInProof, entries: Sequence[str]) -> None:
     """Let the mail that is on its way confirm these entries, too."""
     if last.confirmed_at is not None:
         raise InvalidInput(
-            "The recipient confirmed this category a moment ago and then turned it off; ask again in ten minutes.",
+            "The recipient confirmed an opt-in to this category a moment ago; ask for another one in ten minutes.",
             field=f"categories.{last.category}",
             code="confirmation_too_soon",
         )
