@@ -35,14 +35,12 @@ def _locked(tenant_id: uuid.UUID, schedule_id: uuid.UUID) -> Iterator[Schedule]:
 def pause(tenant_id: uuid.UUID, pk: uuid.UUID, *, by: Actor = OPERATOR, now: datetime | None = None) -> bool:
     """Nothing goes out until the schedule is resumed; a campaign that is being prepared is discarded. True for the
     caller that paused it. Raises NotFound, or Conflict for a schedule that has ended."""
-    now = now or utc_now()
     with _locked(tenant_id, pk) as schedule:
         if schedule.state == State.PAUSED:
             return False
         _check_state(schedule, State.ACTIVE)
-        discard_open(schedule, now)
-        schedule.state = State.PAUSED
-        plan_next(schedule, now)
+        discard_open(schedule, now or utc_now())
+        schedule.state, schedule.wake_at = State.PAUSED, None
         schedule.save()
         record(schedule, Act.PAUSE, by)
     return True
