@@ -15,10 +15,17 @@ from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 
+from campaigns.audience import budget
 from notifier.vocabulary.status import Mode
 from tenants.models import ApiKey, Member, Tenant, User
 from tests.inbox.web import Web
 from tests.settings import SERVERS
+
+
+@pytest.fixture(autouse=True)
+def patient_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page shows an estimate where a count takes long, as it does on a busy machine."""
+    monkeypatch.setattr(budget, "PATIENCE", 60)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,11 @@ def an_account(tenant: Tenant, provider: str = "smtp", channel: str = "email", *
     return account
 
 
+def forged(secret: str) -> str:
+    """A secret that is another in its first character."""
+    return ("y" if secret[0] == "x" else "x") + secret[1:]
+
+
 def path_of(account: ProviderAccount) -> str:
     return "/" + receipts_address.address_of(account).split("/", 3)[3]
 

@@ -17,7 +17,7 @@ from notifier.models import ProviderAccount, Receipt
 from notifier.vocabulary.receipts import EventKind, ReceiptEvent, ReceiptRequest
 from notifier.vocabulary.status import Mode
 from tests.fixtures import Api, People
-from tests.receipts.reporter import SIGNATURE, an_account, path_of
+from tests.receipts.reporter import SIGNATURE, an_account, forged, path_of
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_addresses_that_lead_to_no_account_get_one_answer(people: People) -> Non
     bare = an_account(people.acme)
     ProviderAccount.objects.filter(pk=bare.pk).update(receipts_secret=b"")
     paths = [
-        f"/v1/receipts/smtp/{account.pk}/x{secret[1:]}",
+        f"/v1/receipts/smtp/{account.pk}/{forged(secret)}",
         f"/v1/receipts/smtp/{account.pk}/ü",
         f"/v1/receipts/fcm/{account.pk}/{secret}",
         f"/v1/receipts/nosuch/{account.pk}/{secret}",

@@ -21,6 +21,7 @@ from notifier.vocabulary.receipts import ReceiptRequest
 from tenants.models import Tenant
 from tests.fixtures import People, as_web_role
 from tests.inbox.web import Web
+from tests.receipts.reporter import forged
 from tests.web.raw import HOST, Answer, Raw, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,7 +83,7 @@ def test_what_is_refused_is_not_stored_and_does_not_take_others_with_it(web: Web
     secret = path_of(account).rpartition("/")[2]
     refused = {
         path_of(account)[:-1] + "!": 404,
-        f"/v1/receipts/postmark/{account.pk}/x{secret[1:]}": 404,
+        f"/v1/receipts/postmark/{account.pk}/{forged(secret)}": 404,
         f"/v1/receipts/postmark/{uuid.uuid4()}/{secret}": 404,
         f"/v1/receipts/sendgrid/{account.pk}/{secret}": 404,
         path_of(account) + "/": 404,
