@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "notifier.settings")
 from django.conf import settings
 from django.db import connections
 
+from notifier import celery_broker
 from notifier.channels.queues import BATCH, CONTROL, RECEIPTS, WEBHOOKS
 from notifier.metrics.recording import tasks as task_metrics
 from notifier.tracing import switch
@@ -25,6 +26,7 @@ app.conf.update({k.removeprefix("CELERY_").lower(): getattr(settings, k) for k i
 app.conf["CELERY_DB_REUSE_MAX"] = settings.CELERY_DB_REUSE_MAX
 app.conf.task_default_queue = CONTROL
 app.autodiscover_tasks()
+celery_broker.install()
 
 
 def _every(task: str, seconds: float, queue: str = CONTROL) -> dict[str, object]:
