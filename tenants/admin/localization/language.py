@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 #: paths whose pages are for the members of tenants
 PREFIXES = ("/admin/", "/join/", "/oidc/")
@@ -27,6 +29,8 @@ class AdminLanguage(LocaleMiddleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(PREFIXES):
-            return self._without(request)
+            # the last page's language may still be that of the thread
+            with translation.override(settings.LANGUAGE_CODE):
+                return self._without(request)
         answer: Any = super().__call__(request)
         return answer  # type: ignore[no-any-return]

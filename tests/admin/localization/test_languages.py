@@ -16,6 +16,7 @@ from tenants.models import User
 from tests.admin.conftest import Browser, Site
 from tests.admin.test_home import campaign_of
 from tests.catalogs import LANGUAGES, Entry, read_compiled, read_source
+from tests.fixtures import Api, People
 
 LogIn = Callable[[User], Browser]
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd%]|\{\w*\}")
@@ -98,6 +99,17 @@ def test_the_first_page_takes_the_language_of_the_browser(client: Client) -> Non
 
 
 @pytest.mark.django_db
+def test_the_errors_of_the_api_are_english_after_a_page_in_another_language(
+    client: Client, people: People, api: Callable[[str | None], Api]
+) -> None:
+    client.get("/admin/login/", headers={"accept-language": "es"})
+    server = api(people.acme_key)
+    assert server("PUT", "/v1/recipients/ada", {}).status == 201
+    answer = server("POST", "/v1/recipients/ada/devices", {"platform": "webpush", "token": "x" * 10_000})
+    assert (answer.status, answer.body["field"]) == (400, "token")
+    assert "4096 characters" in answer.body["detail"]
+
+
 def test_the_errors_of_the_api_are_english_for_every_client(client: Client) -> None:
     english, german = (
         client.post("/v1/notifications", {}, headers={"accept-language": language}) for language in ("en", "de-DE")
