@@ -10,12 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
-from structlog.testing import capture_logs
 
 from notifier.delivery.content.links.preferences_link import PreferencesLink, new_link, read_token, url_of
-from notifier.logs import loggable
 from notifier.models import Delivery, Notification, Template
-from notifier.values.colors import text_color_on
 from tenants.models import Category, Preference, Recipient, Suppression
 from tenants.people.opt_out import opt_out
 from tests.fixtures import Api, People
@@ -374,21 +371,6 @@ def test_saving_a_page_that_was_open_does_not_undo_an_unsubscribe(ann: Recipient
     assert fields["was_off"] == ["category.news.email", "category.orders.sms"]
     client.post(path_of(ann), {"shown": shown(page), "on": sorted(checked(page) | {"category.news.email"}), **fields})
     assert stored(ann).categories_off == ["orders:sms"]
-
-
-def test_the_log_has_no_token_of_a_link(ann: Recipient, client: Client) -> None:
-    with capture_logs() as lines:
-        client.get(path_of(ann))
-    assert [line["path"] for line in lines if line["event"] == "request"] == ["/preferences/…"]
-    assert loggable("Not Found: //preferences/AbC-_/") == "Not Found: //preferences/…"
-
-
-@pytest.mark.parametrize(
-    ("background", "text"),
-    [("#ffffff", "#000000"), ("#000000", "#ffffff"), ("#1d4ed8", "#ffffff"), ("#ffcc00", "#000000")],
-)
-def test_text_on_a_colour_is_readable(background: str, text: str) -> None:
-    assert text_color_on(background) == text
 
 
 def test_the_api_makes_the_link(ann: Recipient, people: People, api: Any, client: Client) -> None:
